@@ -1,0 +1,65 @@
+"""What is measured while training: retrieval on held-out training rows, and the state of the codes.
+
+Nothing here reaches a gradient, and the query set of the evaluation is never seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from agch.metrics import bit_balance, evaluate, unique_codes
+from agch.model import AGCH
+from agch.ranking import pack
+from agch.training import TrainingSet
+
+BLOCK = 1024
+FEW_CODES = 0.02
+"""Fewer unique codes than this share of the rows count as a collapse."""
+
+
+@torch.no_grad()
+def outputs(encoder: nn.Module, features: Tensor) -> Tensor:
+    """(n, d or v) -> (n, c) float32 before the sign, on the CPU, a block of rows at a time."""
+    return torch.cat([encoder(block)[1].float().cpu() for block in features.split(BLOCK)])
+
+
+def encode(model: AGCH, rows: TrainingSet) -> dict[str, NDArray[np.uint8]]:
+    """Packed codes of both modalities, (n, c/8) each."""
+    return {
+        "image": pack(outputs(model.image, rows.image).numpy()),
+        "text": pack(outputs(model.text, rows.text).numpy()),
+    }
+
+
+class Validator:
+    """Searches the training rows with the validation rows, in both directions."""
+
+    def __init__(self, database: TrainingSet, query: TrainingSet) -> None:
+        self.database, self.query = database, query
+
+    def measure(self, model: AGCH) -> dict[str, float]:
+        """map@50 as `validation/i2t` and `validation/t2i`, ties in expectation."""
+        query, database = encode(model, self.query), encode(model, self.database)
+        labels = self.query.label.cpu().numpy(), self.database.label.cpu().numpy()
+        directions = {"i2t": ("image", "text"), "t2i": ("text", "image")}
+        return {
+            f"validation/{name}": evaluate(
+                query[asked], database[found], *labels, map_at=50, precision_at=()
+            ).expected["map@50"]
+            for name, (asked, found) in directions.items()
+        }
+
+
+def describe_codes(codes: dict[str, NDArray[np.uint8]]) -> dict[str, dict[str, float]]:
+    """Unique codes and bit balance of each modality; `collapsed` is 1 where few codes are left."""
+    return {
+        modality: {
+            "unique_codes": unique_codes(packed),
+            "bit_balance": bit_balance(packed),
+            "collapsed": int(unique_codes(packed) < FEW_CODES * len(packed)),
+        }
+        for modality, packed in codes.items()
+    }

@@ -1,0 +1,61 @@
+"""Retrieval metrics and curves of the codes, in both directions; needs no torch.
+
+Reads   data/codes.h5, data/split.h5
+Writes  metrics/retrieval.json, plots/precision_at_k.csv, plots/precision_recall_{i2t,t2i}.csv
+Params  evaluate
+Run     python -m stages.evaluate
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agch import storage
+from agch.evaluation import EvaluateParams, curve, directions, summary
+from agch.files import write_csv, write_json
+from stages import params
+
+CODES = Path("data/codes.h5")
+SPLIT = Path("data/split.h5")
+METRICS = Path("metrics/retrieval.json")
+PRECISION_AT_K = Path("plots/precision_at_k.csv")
+
+
+def main() -> None:
+    """Search the database with the queries; write metrics and curves."""
+    settings = params.load("evaluate", EvaluateParams)
+    with (
+        storage.reading(CODES, storage.CODES) as codes,
+        storage.reading(SPLIT, storage.SPLIT) as split,
+    ):
+        storage.same_ids(codes, split)
+        found = directions(
+            {"image": codes["image"][:], "text": codes["text"][:]},
+            split["label"][:],
+            split["query"][:],
+            split["database"][:],
+            settings,
+        )
+        database = len(split["database"])
+    write_json(METRICS, {name: summary(scores, settings) for name, scores in found.items()})
+    cutoffs = curve(database)
+    across = {name: found[name] for name in ("i2t", "t2i")}
+    write_csv(
+        PRECISION_AT_K,
+        {
+            "k": cutoffs,
+            **{n: [scores.expected[f"p@{k}"] for k in cutoffs] for n, scores in across.items()},
+        },
+    )
+    for name, scores in across.items():
+        write_csv(
+            Path(f"plots/precision_recall_{name}.csv"),
+            {
+                "recall": scores.radius_recall.tolist(),
+                "precision": scores.radius_precision.tolist(),
+            },
+        )
+
+
+if __name__ == "__main__":
+    params.run(main)

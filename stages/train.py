@@ -1,0 +1,157 @@
+"""Train AGCH on the training rows; a killed run continues from its last checkpoint.
+
+Reads   data/features.h5, data/split.h5
+Writes  models/agch.pt, plots/train/ (curves by dvclive), metrics/train.json
+Params  train, runtime
+Run     python -m stages.train
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from dvclive import Live
+from pydantic import TypeAdapter
+from tqdm import tqdm
+
+from agch import checkpoint, storage
+from agch.files import replacing, write_json
+from agch.hyperparameters import TrainParams
+from agch.runtime import RuntimeParams, pin_runtime, seeded
+from agch.training import Trainer, TrainingSet
+from agch.validation import Validator, describe_codes, encode
+from stages import params
+
+FEATURES = Path("data/features.h5")
+SPLIT = Path("data/split.h5")
+MODEL = Path("models/agch.pt")
+CURVES = Path("plots/train")
+METRICS = Path("metrics/train.json")
+CHECKPOINTS = Path(os.environ.get("AGCH_CHECKPOINTS", ".checkpoints"))
+
+History = list[dict[str, float]]
+
+
+def main() -> None:
+    """Train, keep the last or the best epoch, write model, curves and metrics."""
+    settings = params.load("train", TrainParams)
+    runtime = params.load("runtime", RuntimeParams)
+    device = pin_runtime(runtime)
+    generator = seeded(settings.seed)
+    rows, validation_rows = read_rows(device)
+    trainer = Trainer(rows, settings, generator)
+    validator = Validator(rows, validation_rows)
+    resolved = TypeAdapter(TrainParams).dump_python(settings, by_alias=True)
+    print(
+        f"{len(rows.image)} training rows, {rows.image.shape[1]} image features, "
+        f"{rows.text.shape[1]} words; {settings.bits} bits on {device}"
+    )
+    key = checkpoint.run_key(resolved | {"device": str(device)}, [FEATURES, SPLIT])
+    saved = checkpoint.Checkpoint(CHECKPOINTS, key)
+    history, model = fit(trainer, validator, settings, saved)
+    trainer.model.load_state_dict(model)
+    encoders = {k: v for k, v in model.items() if k.startswith(("image.", "text."))}
+    checkpoint.save(MODEL, {"params": resolved, "encoders": encoders})
+    write_curves(history)
+    write_json(METRICS, summary(history, trainer, rows, settings))
+    saved.discard()
+
+
+def fit(
+    trainer: Trainer, validator: Validator, settings: TrainParams, saved: checkpoint.Checkpoint
+) -> tuple[History, dict[str, Any]]:
+    """Run the epochs that are left; returns what was recorded of each and the chosen weights."""
+    history: History = []
+    chosen: dict[str, Any] = {}
+    if state := saved.restore():
+        trainer.load_state(state["trainer"])
+        history, chosen = state["history"], state["chosen"]
+        print(f"continuing after epoch {len(history)}")
+    bar = tqdm(
+        range(len(history), settings.epochs),
+        "train",
+        initial=len(history),
+        total=settings.epochs,
+        unit="epoch",
+        disable=None,
+    )
+    for _ in bar:
+        record = trainer.epoch() | validator.measure(trainer.model)
+        history.append(record)
+        if settings.select == "last" or best_epoch(history) == len(history) - 1:
+            chosen = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+        saved.save_if_due({"trainer": trainer.state(), "history": history, "chosen": chosen})
+        bar.set_postfix({"val map@50": f"{score(record):.3f}"})
+    return history, chosen
+
+
+def score(record: dict[str, float]) -> float:
+    """What `select: best` compares: the mean of both directions on the validation rows."""
+    return (record["validation/i2t"] + record["validation/t2i"]) / 2
+
+
+def best_epoch(history: History) -> int:
+    """Index of the first epoch with the highest score."""
+    return max(range(len(history)), key=lambda epoch: (score(history[epoch]), -epoch))
+
+
+def read_rows(device: torch.device) -> tuple[TrainingSet, TrainingSet]:
+    """Training and validation rows as tensors on the device."""
+    with (
+        storage.reading(FEATURES, storage.FEATURES) as features,
+        storage.reading(SPLIT, storage.SPLIT) as split,
+    ):
+        storage.same_ids(features, split)
+        train, validation = (
+            TrainingSet(
+                torch.from_numpy(features["image"][rows]).to(device),
+                torch.from_numpy(features["text"][rows]).to(device, torch.float32),
+                torch.from_numpy(split["label"][rows]).to(device),
+            )
+            for rows in (split["train"][:], split["validation"][:])
+        )
+    return train, validation
+
+
+def write_curves(history: History) -> None:
+    """One TSV per recorded value, by dvclive, which is told to do nothing else."""
+    with replacing(CURVES) as part:
+        with Live(
+            str(part), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False
+        ) as live:
+            for record in history:
+                for name, value in record.items():
+                    live.log_metric(name, round(value, 6))
+                live.next_step()
+
+
+def summary(
+    history: History, trainer: Trainer, rows: TrainingSet, settings: TrainParams
+) -> dict[str, Any]:
+    """What `metrics/train.json` says of the run, with a warning where the codes collapsed."""
+    epoch = len(history) - 1 if settings.select == "last" else best_epoch(history)
+    record = history[epoch]
+    codes = describe_codes(encode(trainer.model, rows))
+    for modality, described in codes.items():
+        if described["collapsed"]:
+            print(
+                f"warning: the {modality} codes have collapsed: {described['unique_codes']} unique "
+                f"codes for {len(rows.image)} rows; the target's mean is "
+                f"{record['target/mean']:.2f} off the diagonal (it should be well below 0): "
+                "lower train.gamma_v and train.gamma_t, or use train.gamma_power=1"
+            )
+    return {
+        "validation": {d: {"map@50": record[f"validation/{d}"]} for d in ("i2t", "t2i")},
+        "loss": {k.removeprefix("loss/"): v for k, v in record.items() if k.startswith("loss/")},
+        "target": {"mean": record["target/mean"], "std": record["target/std"]},
+        "codes": codes,
+        "epoch": epoch + 1,
+        "skipped_steps": trainer.skipped_steps,
+    }
+
+
+if __name__ == "__main__":
+    params.run(main)
