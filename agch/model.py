@@ -6,12 +6,11 @@ Shapes: `m` rows of a batch, `d` image features, `v` words, `c` bits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-
-MODULES = ("image", "text", "fusion", "gcn")
 
 
 class Encoder(nn.Module):
@@ -59,6 +58,14 @@ class Helped(NamedTuple):
     fusion: Tensor
     image_gcn: Tensor | None
     text_gcn: Tensor | None
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Helped:
+        """Apply `function` to every head that is there."""
+        return Helped(
+            function(self.fusion),
+            None if self.image_gcn is None else function(self.image_gcn),
+            None if self.text_gcn is None else function(self.text_gcn),
+        )
 
 
 class AGCH(nn.Module):

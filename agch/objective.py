@@ -63,7 +63,7 @@ def encoder_terms(
         helped: Detached here, so that no gradient can reach the fixed block.
     """
     heads = (encoded.image, encoded.text)
-    fixed = Helped(*(head if head is None else head.detach() for head in helped))
+    fixed = helped.map(Tensor.detach)
     follow = [
         alignment(graph, head)
         for graph, head in zip((fixed.image_gcn, fixed.text_gcn), heads)

@@ -59,6 +59,7 @@ def pin_runtime(params: RuntimeParams) -> torch.device:
     import torch
 
     strict = params.reproducibility == "strict"
+    torch.set_flush_denormal(True)  # weight decay drives idle weights there; 5 times slower else
     torch.set_num_threads(params.threads)
     torch.use_deterministic_algorithms(strict)
     torch.backends.cudnn.benchmark = not strict

@@ -28,7 +28,8 @@ class ParamsError(InputError):
 def section(cls: type[T]) -> type[T]:
     """Make `cls` a frozen, keyword-only section of parameters; unknown keys are errors."""
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    return dataclass(frozen=True, kw_only=True, config=config)(cls)
+    made: type[T] = dataclass(frozen=True, kw_only=True, config=config)(cls)  # type: ignore
+    return made
 
 
 def _number(value: object) -> object:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -26,13 +27,14 @@ from agch.objective import (
 from agch.similarity import aggregated_similarity, joint_features, normalised_adjacency
 from agch.stepping import Stepper, compute_dtype
 
-BLOCKS = {
+BLOCKS: dict[str, list[tuple[str, ...]]] = {
     "joint": [("image", "text", "fusion", "gcn")],
     "alternating": [("image", "text"), ("fusion", "gcn")],
 }
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True)
+class Batch:
     """Rows of the training set. The labels travel along for whoever measures; no loss reads them.
 
     Attributes:
@@ -47,7 +49,7 @@ class Batch(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """What frozen features say of a batch: (m, m) adjacency of the GCN, (m, m) target T = 2S - 1."""
+    """What frozen features say of a batch: (m, m) adjacency, and (m, m) target T = 2S - 1."""
 
     adjacency: Tensor
     target: Tensor
@@ -188,7 +190,7 @@ class Trainer:
         """Fusion and graph networks in the chosen precision; what they return is float32."""
         with self._autocast():
             helped = self.model.help(encoded, graph.adjacency)
-        return Helped(*(head if head is None else head.float() for head in helped))
+        return helped.map(Tensor.float)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
@@ -212,8 +214,10 @@ def _record(graph: Graph, **blocks: Terms) -> Terms:
     """What is logged of a step: each block's loss, its weighted terms, the scale of the target."""
     size = len(graph.target)
     off_diagonal = graph.target[~torch.eye(size, dtype=torch.bool, device=graph.target.device)]
+    losses = {block: sum_of(terms.values()) for block, terms in blocks.items()}
     return {
-        **{f"loss/{block}": sum_of(terms.values()) for block, terms in blocks.items()},
+        "loss/total": sum_of(losses.values()),
+        **{f"loss/{block}": loss for block, loss in losses.items()},
         **{f"{block}/{n}": value for block, terms in blocks.items() for n, value in terms.items()},
         "target/mean": off_diagonal.mean(),
         "target/std": off_diagonal.std(),

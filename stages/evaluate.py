@@ -52,7 +52,7 @@ def main() -> None:
             Path(f"plots/precision_recall_{name}.csv"),
             {
                 "recall": scores.radius_recall.tolist(),
-                "precision": scores.radius_precision.tolist(),
+                name: scores.radius_precision.tolist(),
             },
         )
 

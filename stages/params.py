@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +15,14 @@ from agch.schema import ParamsError, parse
 
 T = TypeVar("T")
 PARAMS = Path("params.yaml")
+SECTIONS = ("train", "split", "extract", "data", "evaluate", "baseline", "runtime")
 
 
 def read() -> dict[str, Any]:
     """Read the whole file.
 
     Raises:
-        ParamsError: It is absent, is no YAML, or is no mapping of sections.
+        ParamsError: It is absent, is no YAML, is no mapping, or has a section nobody reads.
     """
     try:
         values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
@@ -30,6 +32,10 @@ def read() -> dict[str, Any]:
         raise ParamsError(f"{PARAMS} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise ParamsError(f"{PARAMS}: expected a mapping of sections, found {type(values)}")
+    for name in values:
+        if name not in SECTIONS:
+            near = difflib.get_close_matches(str(name), SECTIONS, n=1, cutoff=0)[0]
+            raise ParamsError(f"{PARAMS}: unknown section '{name}'; did you mean '{near}'?")
     return values
 
 

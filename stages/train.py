@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from dvclive import Live
+from dvclive.live import Live
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
