@@ -84,7 +84,7 @@ def itq_rotation(outputs: Tensor, iterations: int, generator: Generator) -> Tens
     (Gong and Lazebnik 2011).
     """
     start = torch.randn(outputs.shape[1], outputs.shape[1], generator=generator).double()
-    rotation, _ = torch.linalg.qr(start)
+    rotation: Tensor = torch.linalg.qr(start).Q
     for _ in range(iterations):
         codes = torch.where(outputs @ rotation > 0, 1.0, -1.0).double()
         left, _, right = torch.linalg.svd(codes.T @ outputs)
@@ -122,4 +122,5 @@ def _covariance(scores: Tensor, shrinkage: float) -> Tensor:
 
 def _inverse_root(matrix: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ torch.diag(values.rsqrt()) @ vectors.T
+    root: Tensor = vectors @ torch.diag(values.rsqrt()) @ vectors.T
+    return root
