@@ -32,5 +32,4 @@ lint: setup ## black, flake8 and mypy
 	mypy
 
 bench: setup ## timed comparisons, as ratios in one run
-	python -m benchmarks.extract
-	python -m benchmarks.train
+	python -m benchmarks.pinning

@@ -5,7 +5,6 @@ Add one by writing a function that returns a `Backbone` and naming it in `BACKBO
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,11 +119,17 @@ def _load(network: nn.Module, path: Path, name: str) -> None:
             f"extract.weights: {path} not found; give the path of a {name} state dict, "
             "or null for the backbone's own"
         )
+    remedy = "give one saved by torch.save(network.state_dict(), path)"
     try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # a foreign file ends in any error, and torch's text advises what is unsafe
         raise WeightsError(
-            f"extract.weights: {path} holds no state dict of {name} ({reason}); "
-            "give one saved by torch.save(network.state_dict(), path)"
+            f"extract.weights: {path} is no state dict of {name}, torch cannot read it; {remedy}"
+        ) from None
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(
+            f"extract.weights: {path} holds no state dict of {name} ({reason}); {remedy}"
         ) from None

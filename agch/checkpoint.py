@@ -45,7 +45,7 @@ def load(path: Path, stage: str) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes surface as many types
-        reason = str(error).strip().splitlines()[0]
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(
             f"{path} cannot be read ({reason}); delete it and run `dvc repro {stage}`"
         ) from None

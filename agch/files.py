@@ -62,6 +62,8 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 def _rounded(value: Any, key: str) -> Any:
     if isinstance(value, dict):
         return {k: _rounded(v, f"{key}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_rounded(v, f"{key}[{i}]") for i, v in enumerate(value)]
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"metric '{key}' is {value}; a metrics file holds finite numbers only")

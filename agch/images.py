@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 T = TypeVar("T")
@@ -31,17 +31,32 @@ def decode(data: bytes) -> Image.Image:
         with Image.open(io.BytesIO(data)) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
-            rgba = picture.convert("RGBA")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            rgba = _eight_bit(picture).convert("RGBA")
+    except UnidentifiedImageError:  # its text is an address in memory
+        raise ValueError("not a picture of a known format") from None
+    except (OSError, SyntaxError, RuntimeError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
     white = Image.new("RGBA", rgba.size, "white")
     return Image.alpha_composite(white, rgba).convert("RGB")
 
 
+def _eight_bit(picture: Image.Image) -> Image.Image:
+    """16 bits of grey as 8; Pillow's own conversion would cut them off at 255."""
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    return picture
+
+
 def resize_and_crop(picture: Image.Image, resize: int, crop: int) -> Image.Image:
-    """Scale the shorter side to `resize`, then cut the central `crop` x `crop` square."""
+    """Scale the shorter side to `resize`, then cut the central `crop` x `crop` square.
+
+    Raises:
+        ValueError: So thin a picture that it would be scaled to more than `MAX_PIXELS`.
+    """
     scale = resize / min(picture.size)
     width, height = (max(resize, round(side * scale)) for side in picture.size)
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{picture.width} x {picture.height} pixels are too thin")
     scaled = picture.resize((width, height), Image.Resampling.BILINEAR)
     left, top = (width - crop) // 2, (height - crop) // 2
     return scaled.crop((left, top, left + crop, top + crop))

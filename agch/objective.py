@@ -81,7 +81,11 @@ def encoder_terms(
 def helper_terms(
     target: Tensor, encoded: Encoded, helped: Helped, codes: Tensor, params: TrainParams
 ) -> Terms:
-    """B-step, second half: what fusion and graph networks minimise while the encoders are fixed."""
+    """B-step, second half: what fusion and graph networks minimise while the encoders are fixed.
+
+    Args:
+        helped: Computed from fixed penultimate features, so that no gradient reaches the encoders.
+    """
     fixed = Encoded(*(tensor.detach() for tensor in encoded))
     fused = helped.fusion
     return {

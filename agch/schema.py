@@ -32,7 +32,7 @@ def section(cls: type[T]) -> type[T]:
     return made
 
 
-def _number(value: object) -> object:
+def number(value: object) -> object:
     """YAML 1.1 reads `1e-05` as text, and `dvc exp run -S lr=0.00001` writes just that."""
     if isinstance(value, str):
         try:
@@ -48,7 +48,7 @@ def _bytewise(bits: int) -> int:
     return bits
 
 
-Float = Annotated[float, BeforeValidator(_number)]
+Float = Annotated[float, BeforeValidator(number)]
 Bits = Annotated[int, AfterValidator(_bytewise)]
 
 
@@ -65,7 +65,7 @@ def parse(cls: type[T], values: Mapping[str, Any] | None, name: str) -> T:
     """
     try:
         # Through JSON, because its strict mode takes lists for tuples and nothing else loosely.
-        return TypeAdapter(cls).validate_json(json.dumps(values or {}))
+        return TypeAdapter(cls).validate_json(json.dumps(values or {}, default=str))
     except ValidationError as error:
         problems = "\n".join(f"  {_describe(name, problem, cls)}" for problem in error.errors())
         raise ParamsError(f"cannot use section '{name}' of the parameters:\n{problems}") from None

@@ -43,14 +43,14 @@ def aggregated_similarity(joint: Tensor, rho: float) -> Tensor:
     cosine = joint @ joint.T
     square = cosine.diagonal()
     distance = (square[:, None] + square[None, :] - 2 * cosine).clamp_min(0).sqrt()
-    distance.fill_diagonal_(0)
     return cosine * torch.exp(-distance / rho)
 
 
 def normalised_adjacency(similarity: Tensor) -> Tensor:
     """D^-1/2 S D^-1/2 with D the row sums of S (AGCH Eq. 6); (m, m) -> (m, m).
 
-    S must be the unshifted similarity: shifted, a row sum can be negative and has no root.
+    S must be the unshifted similarity of non-negative features (after a ReLU, and tags): otherwise
+    a row sum can be negative and has no root.
     """
     root = similarity.sum(1).clamp_min(1e-12).rsqrt()
     return root[:, None] * similarity * root[None, :]

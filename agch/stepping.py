@@ -49,8 +49,11 @@ class Stepper:
         self.skipped = 0
         self.skipped_in_a_row = 0
 
-    def step(self, terms: Terms) -> None:
+    def step(self, terms: Terms) -> bool:
         """Minimise the sum of the terms with respect to this block's parameters alone.
+
+        Returns:
+            Whether the step was taken; it is skipped where loss or gradient are not finite.
 
         Raises:
             InputError: `MOST_SKIPPED` steps in a row were not finite; names the first bad term.
@@ -60,12 +63,14 @@ class Stepper:
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         self.scaler.unscale_(self.optimizer)
-        if self._finite(loss):
+        finite = self._finite(loss)
+        if finite:
             self.scaler.step(self.optimizer)
             self.skipped_in_a_row = 0
         else:
             self._skip(terms)
         self.scaler.update()
+        return finite
 
     def _finite(self, loss: Tensor) -> bool:
         gradients = [p.grad for p in self.parameters if p.grad is not None]

@@ -111,10 +111,10 @@ class Trainer:
         for batch in self.rows.batches(order, self.params.batch):
             for name, value in step(batch).items():
                 record[name].append(value.detach())
-        return {name: float(torch.stack(values).mean()) for name, values in record.items()}
+        return {name: finite_mean(name, torch.stack(values)) for name, values in record.items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on."""
+        """Everything that the next epoch depends on; save it before that epoch changes it."""
         return {
             "model": self.model.state_dict(),
             "steppers": [stepper.state() for stepper in self.steppers],
@@ -158,9 +158,9 @@ class Trainer:
             encoded = self._encode(batch)
         helped = self._help(encoded, graph)
         codes = discrete_codes(encoded, helped, self.params)
-        self.codes[batch.index] = codes
         b_terms = helper_terms(graph.target, encoded, helped, codes, self.params)
-        helpers.step(b_terms)
+        if helpers.step(b_terms):
+            self.codes[batch.index] = codes
         return _record(graph, encoders=f_terms, helpers=b_terms)
 
     @torch.no_grad()
@@ -208,6 +208,21 @@ def build(params: TrainParams, image_dim: int, text_dim: int) -> AGCH:
     """The networks for `params`; with delta 0 the graph branch is left out (AGCH-5)."""
     gcn_hidden = params.gcn_hidden if params.delta else 0
     return AGCH(image_dim, text_dim, params.bits, params.hidden, gcn_hidden)
+
+
+def finite_mean(name: str, values: Tensor) -> float:
+    """Mean of an epoch's record over the steps where it was finite; the others were skipped.
+
+    Raises:
+        InputError: It was finite in none.
+    """
+    finite = values[values.isfinite()]
+    if not len(finite):
+        raise InputError(
+            f"training stopped: '{name}' was finite in no step of an epoch; check the features, "
+            "lower train.learning_rate, or use train.precision=fp32"
+        )
+    return float(finite.mean())
 
 
 def _record(graph: Graph, **blocks: Terms) -> Terms:

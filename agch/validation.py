@@ -17,7 +17,7 @@ from agch.training import TrainingSet
 
 BLOCK = 1024
 FEW_CODES = 0.02
-"""Fewer unique codes than this share of the rows count as a collapse."""
+"""Fewer unique codes than this share of the rows, or a single one, count as a collapse."""
 
 
 @torch.no_grad()
@@ -55,11 +55,12 @@ class Validator:
 
 def describe_codes(codes: dict[str, NDArray[np.uint8]]) -> dict[str, dict[str, float]]:
     """Unique codes and bit balance of each modality; `collapsed` is 1 where few codes are left."""
-    return {
-        modality: {
-            "unique_codes": unique_codes(packed),
+    described: dict[str, dict[str, float]] = {}
+    for modality, packed in codes.items():
+        unique = unique_codes(packed)
+        described[modality] = {
+            "unique_codes": unique,
             "bit_balance": bit_balance(packed),
-            "collapsed": int(unique_codes(packed) < FEW_CODES * len(packed)),
+            "collapsed": int(unique < max(2, FEW_CODES * len(packed))),
         }
-        for modality, packed in codes.items()
-    }
+    return described

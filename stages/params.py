@@ -28,10 +28,12 @@ def read() -> dict[str, Any]:
         values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{PARAMS} not found; run stages from the repository's root") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, no such date
         raise ParamsError(f"{PARAMS} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
-        raise ParamsError(f"{PARAMS}: expected a mapping of sections, found {type(values)}")
+        raise ParamsError(
+            f"{PARAMS}: expected a mapping of sections, found {type(values).__name__}"
+        )
     for name in values:
         if name not in SECTIONS:
             near = difflib.get_close_matches(str(name), SECTIONS, n=1, cutoff=0)[0]

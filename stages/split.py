@@ -11,18 +11,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
 
 from agch import storage
 from agch.errors import InputError
-from agch.schema import Float, section
+from agch.schema import number, section
 from agch.splits import STANDARD_SIZES, random_split, size_of, stratified_split
 from stages import params
 
 FEATURES = Path("data/features.h5")
 SPLIT = Path("data/split.h5")
-RowsOrFraction = Annotated[int, Field(ge=1)] | Annotated[Float, Field(gt=0, le=1)]
-Size = RowsOrFraction | Literal["standard"]
+
+
+def _rows_or_fraction(value: object) -> object:
+    """Checked as a whole, because a union would report a problem for each of its members."""
+    value = number(value)
+    whole = type(value) is int and value >= 1
+    if whole or type(value) is float and 0 < value <= 1:
+        return value
+    raise ValueError(
+        f"must be a number of rows from 1 or a fraction above 0 up to 1.0; got {value!r}"
+    )
+
+
+def _size(value: object) -> object:
+    return value if value == "standard" else _rows_or_fraction(value)
+
+
+RowsOrFraction = Annotated[int | float, PlainValidator(_rows_or_fraction)]
+Size = Annotated[int | float | Literal["standard"], PlainValidator(_size)]
 
 
 @section
@@ -43,6 +60,10 @@ def main() -> None:
         ids, label = storage.strings(features["id"]), features["label"][:]
         standard = STANDARD_SIZES.get(features.attrs["source"], (None, None))
     query = size_of("query", settings.query, len(ids), standard[0])
+    if query == len(ids):
+        raise InputError(
+            f"split.query takes all {query} rows and leaves no database; ask for fewer"
+        )
     train = size_of("train", settings.train, len(ids) - query, standard[1])
     validation = size_of("validation", settings.validation, train, None)
     if validation == train:

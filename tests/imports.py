@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGES = ("agch", "stages")
 
 
-def local_imports(path: str, root: Path = Path(".")) -> set[str]:
+def local_imports(path: str, root: Path) -> set[str]:
     """Files of our packages that importing `path` can execute, imports in functions included."""
     found: set[str] = set()
     todo = [path, *_packages_of(path)]
@@ -23,15 +23,14 @@ def _direct(file: Path, root: Path) -> list[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{file}: relative imports are not followed"
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     files: list[str] = []
     for name in names:
         if name.split(".")[0] in PACKAGES:
-            for candidate in (
-                f"{name.replace('.', '/')}.py",
-                f"{name.replace('.', '/')}/__init__.py",
-            ):
+            stem = name.replace(".", "/")
+            for candidate in (f"{stem}.py", f"{stem}/__init__.py"):
                 if (root / candidate).is_file():
                     files += [candidate, *_packages_of(candidate)]
     return files

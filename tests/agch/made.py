@@ -1,0 +1,68 @@
+"""Tiny made data and parameters: four kinds of rows that both modalities tell apart."""
+
+import torch
+
+from agch.hyperparameters import TrainParams
+from agch.runtime import seeded
+from agch.schema import parse
+from agch.training import Trainer, TrainingSet
+
+IMAGE_DIM, WORDS, KINDS = 6, 9, 4
+
+
+def params(**changes) -> TrainParams:
+    """Section `train` with small networks; `rate` sets all four learning rates."""
+    rate = changes.pop("rate", 0.01)
+    values = {
+        "bits": 8,
+        "alpha": 1.0,
+        "beta": 1.0,
+        "lambda": 10.0,
+        "delta": 0.01,
+        "gamma_v": 2.0,
+        "gamma_t": 0.3,
+        "gamma_power": 1,
+        "rho": 4.0,
+        "schedule": "alternating",
+        "epochs": 1,
+        "batch": 8,
+        "optimizer": "adam",
+        "learning_rate": dict.fromkeys(("image", "text", "fusion", "gcn"), rate),
+        "momentum": 0.9,
+        "weight_decay": 0.0005,
+        "hidden": 8,
+        "gcn_hidden": 8,
+        "select": "last",
+        "precision": "fp32",
+        "seed": 0,
+    }
+    changed = {name.rstrip("_"): value for name, value in changes.items()}
+    return parse(TrainParams, values | changed, "train")
+
+
+def clusters(rows: int = 40, seed: int = 0) -> TrainingSet:
+    """Row i is of kind i % 4: the kind's image dimension is large, its two words are there."""
+    generator = torch.Generator().manual_seed(seed)
+    kind = torch.nn.functional.one_hot(torch.arange(rows) % KINDS, KINDS)
+    image = 0.3 * torch.rand(rows, IMAGE_DIM, generator=generator)
+    image[:, :KINDS] += kind
+    text = torch.zeros(rows, WORDS)
+    text[:, : 2 * KINDS] = kind.repeat_interleave(2, dim=1).float()
+    text[:, -1] = (torch.rand(rows, generator=generator) < 0.5).float()  # says nothing
+    return TrainingSet(image, text, kind.to(torch.uint8))
+
+
+def trainer(rows: TrainingSet | None = None, seed: int = 0, **changes) -> Trainer:
+    """A trainer of `clusters()` whose weights and order of batches come from `seed`."""
+    generator = seeded(seed)
+    return Trainer(clusters() if rows is None else rows, params(**changes), generator)
+
+
+def weights(made: Trainer) -> dict[str, torch.Tensor]:
+    """A copy of all weights by name."""
+    return {name: value.clone() for name, value in made.model.state_dict().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    """Whether two state dicts are equal to the last bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)

@@ -1,0 +1,88 @@
+"""What is measured while training: the scores of held-out rows, and codes that collapse."""
+
+import numpy as np
+import pytest
+import torch
+from made import IMAGE_DIM, WORDS, clusters
+
+from agch import validation
+from agch.metrics import evaluate
+from agch.model import AGCH
+from agch.ranking import pack
+from agch.validation import Validator, describe_codes, encode, outputs
+
+
+def model():
+    torch.manual_seed(0)
+    return AGCH(IMAGE_DIM, WORDS, bits=8, hidden=8, gcn_hidden=0)
+
+
+def signs(encoder, features):
+    """Packed codes of one row after the other."""
+    rows = [encoder(row[None])[1][0].tolist() for row in features]
+    return pack(np.array([[1 if value > 0 else -1 for value in row] for row in rows]))
+
+
+def test_scores_are_those_of_the_codes_by_hand():
+    made, database, query = model(), clusters(40), clusters(12, seed=1)
+    image = signs(made.image, query.image), signs(made.image, database.image)
+    text = signs(made.text, query.text), signs(made.text, database.text)
+    labels = query.label.numpy(), database.label.numpy()
+    expected = {
+        "validation/i2t": evaluate(image[0], text[1], *labels).expected["map@50"],
+        "validation/t2i": evaluate(text[0], image[1], *labels).expected["map@50"],
+    }
+    assert expected["validation/i2t"] != expected["validation/t2i"]
+    assert Validator(database, query).measure(made) == pytest.approx(expected)
+
+
+def test_scores_do_not_depend_on_the_order_of_the_database():
+    made, database, query = model(), clusters(40), clusters(12, seed=1)
+    turned = type(database)(*(part.flip(0) for part in database))
+    expected = Validator(database, query).measure(made)
+    assert Validator(turned, query).measure(made) == pytest.approx(expected)
+
+
+def test_encode_packs_the_signs_of_both_encoders():
+    made, rows = model(), clusters(10)
+    codes = encode(made, rows)
+    np.testing.assert_array_equal(codes["image"], signs(made.image, rows.image))
+    np.testing.assert_array_equal(codes["text"], signs(made.text, rows.text))
+
+
+def test_outputs_are_float32_without_gradient_and_in_row_order(monkeypatch):
+    made, rows = model(), clusters(10)
+    whole = outputs(made.image, rows.image)
+    monkeypatch.setattr(validation, "BLOCK", 3)  # 3 + 3 + 3 + 1 rows
+    torch.testing.assert_close(outputs(made.image, rows.image), whole)
+    assert whole.shape == (10, 8) and whole.dtype == torch.float32 and not whole.requires_grad
+
+
+def test_measuring_changes_neither_weights_nor_random_state():
+    made = model()
+    before = {name: value.clone() for name, value in made.state_dict().items()}
+    state = torch.get_rng_state()
+    Validator(clusters(40), clusters(12, seed=1)).measure(made)
+    assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(("unique", "collapsed"), [(1, 1), (2, 0), (50, 0)])
+def test_fewer_unique_codes_than_two_in_a_hundred_rows_are_a_collapse(unique, collapsed):
+    codes = (np.arange(100) % unique).astype(np.uint8)[:, None]
+    described = describe_codes({"image": codes})["image"]
+    assert (described["unique_codes"], described["collapsed"]) == (unique, collapsed)
+
+
+def test_a_single_code_is_a_collapse_however_few_the_rows():
+    described = describe_codes({"text": np.full((10, 1), 7, np.uint8)})["text"]
+    assert described == {"unique_codes": 1, "bit_balance": 1.0, "collapsed": 1}
+
+
+def test_each_modality_is_described_by_itself():
+    # two codes that differ in every bit are balanced: each bit is set in half of the rows
+    codes = {"image": np.array([[0], [255]], np.uint8), "text": np.array([[0], [0]], np.uint8)}
+    described = describe_codes(codes)
+    assert list(described) == ["image", "text"]
+    assert described["image"] == {"unique_codes": 2, "bit_balance": 0.0, "collapsed": 0}
+    assert described["text"]["bit_balance"] == 1.0

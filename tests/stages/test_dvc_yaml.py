@@ -1,0 +1,133 @@
+"""`dvc.yaml` names what the stages really import, load and write."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.imports import local_imports
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+STAGES = PIPELINE["stages"]
+each_stage = pytest.mark.parametrize("name", STAGES)
+
+
+def source(name: str) -> str:
+    """The text of a stage's module."""
+    return (ROOT / f"stages/{name}.py").read_text(encoding="utf-8")
+
+
+def outputs(stage: dict[str, Any]) -> list[str]:
+    """Paths of all outs, metrics included."""
+    metrics = [path for entry in stage.get("metrics", []) for path in entry]
+    return [*stage.get("outs", []), *metrics]
+
+
+@each_stage
+def test_a_stage_depends_on_exactly_the_local_modules_it_imports(name: str) -> None:
+    modules = [path for path in STAGES[name]["deps"] if path.endswith(".py")]
+    assert modules == sorted(local_imports(f"stages/{name}.py", ROOT))
+
+
+@each_stage
+def test_a_stage_names_the_sections_and_keys_it_loads(name: str) -> None:
+    loaded = re.findall(r'params\.load\("(\w+)", \w+\)(?:\.(\w+))?', source(name))
+    assert set(STAGES[name]["params"]) == {".".join(filter(None, each)) for each in loaded}
+    for key in STAGES[name]["params"]:
+        value = PARAMS
+        for part in key.split("."):
+            value = value[part]
+
+
+@each_stage
+def test_a_stage_is_run_as_a_module(name: str) -> None:
+    assert STAGES[name]["cmd"] == f"python -m stages.{name}"
+    assert STAGES[name]["desc"]
+
+
+@each_stage
+def test_the_head_of_a_stage_says_what_it_reads_writes_and_takes(name: str) -> None:
+    head = dict(re.findall(r"^(\w+) +(.+)$", ast.get_docstring(ast.parse(source(name))), re.M))
+    listed = re.sub(r"(\S+)\{(\w+),(\w+)\}(\S+)", r"\1\2\4, \1\3\4", head["Writes"])
+    written = {re.sub(r"/? \(.*\)$|/$", "", path) for path in listed.split(", ")}
+    assert written == set(outputs(STAGES[name]))
+    read = {path.removeprefix("the archive at ") for path in head["Reads"].split(", ")}
+    deps = (path for path in STAGES[name]["deps"] if not path.endswith(".py"))
+    assert read == {re.sub(r"^\$\{(.*)\}$", r"\1", path) for path in deps}
+    assert head["Params"].split(", ") == STAGES[name]["params"]
+    assert head["Run"] == STAGES[name]["cmd"]
+
+
+@each_stage
+def test_a_data_dependency_is_what_another_stage_writes(name: str) -> None:
+    written = {path for stage in STAGES.values() for path in outputs(stage)}
+    data = {path for path in STAGES[name]["deps"] if not path.endswith(".py")}
+    assert data - written == ({"${data.path}"} if name == "prepare" else set())
+
+
+def test_every_module_with_a_main_is_a_stage() -> None:
+    paths = (ROOT / "stages").glob("*.py")
+    assert {path.stem for path in paths if "\ndef main()" in path.read_text()} == set(STAGES)
+
+
+def test_no_output_belongs_to_two_stages() -> None:
+    paths = [path for stage in STAGES.values() for path in outputs(stage)]
+    assert len(paths) == len(set(paths)) > len(STAGES)
+
+
+@each_stage
+def test_metrics_are_kept_in_git_and_other_outputs_in_the_cache(name: str) -> None:
+    for entry in STAGES[name].get("metrics", []):
+        ((path, options),) = entry.items()
+        assert path.startswith("metrics/") and options == {"cache": False}
+    for path in STAGES[name].get("outs", []):
+        assert isinstance(path, str), f"{path} has options"
+
+
+def test_every_plot_is_drawn_from_an_output_and_every_curve_is_drawn() -> None:
+    written = {path for stage in STAGES.values() for path in outputs(stage)}
+    drawn = {path for plot in PIPELINE["plots"] for each in plot.values() for path in each["y"]}
+    assert all({str(place) for place in (Path(p), *Path(p).parents)} & written for p in drawn)
+    assert {path for path in written if path.endswith(".csv")} <= drawn
+
+
+def test_every_artifact_is_an_output() -> None:
+    written = {path for stage in STAGES.values() for path in outputs(stage)}
+    assert {artifact["path"] for artifact in PIPELINE["artifacts"].values()} <= written
+
+
+LIBRARY = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "agch").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", LIBRARY)
+def test_the_library_knows_neither_the_stages_nor_their_parameter_file(path: str) -> None:
+    assert not [file for file in local_imports(path, ROOT) if file.startswith("stages/")]
+    nodes = list(ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))))
+    statements = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+    texts = [
+        node for node in nodes if isinstance(node, ast.Constant) and id(node) not in statements
+    ]
+    assert not [node.value for node in texts if "params.yaml" in str(node.value)]
+
+
+def test_evaluate_needs_no_torch() -> None:
+    script = "import stages.evaluate, sys; print(sorted({'torch', 'numpy'} & {*sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "['numpy']\n"

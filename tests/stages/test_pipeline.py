@@ -1,0 +1,169 @@
+"""The whole pipeline by `dvc repro` on a made source: bytes, kills, resume, experiments."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from pathlib import Path
+
+import h5py
+import pytest
+import yaml
+
+from stages.params import SECTIONS
+
+from .conftest import ROOT, Project
+
+STAGES = ("prepare", "extract", "split", "train", "encode", "evaluate", "baseline")
+
+# As sitecustomize.py it is executed by every interpreter that finds it on PYTHONPATH.
+KILLER = """
+import os, signal, sys
+if sys.orig_argv[1:] == ["-m", "stages." + os.environ["KILLED"]]:
+    os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+TELLER = """
+import atexit, sys
+if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith("stages."):
+    atexit.register(lambda: print("library:", sys.modules["agch"].__file__))
+"""
+
+
+def test_a_second_repro_has_nothing_to_do(reproduced: Project) -> None:
+    assert "up to date" in reproduced.run("dvc", "repro").stdout
+    assert reproduced.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_every_metric_and_curve_is_written(reproduced: Project) -> None:
+    retrieval, baseline = (reproduced.json(f"metrics/{n}.json") for n in ("retrieval", "baseline"))
+    for scores in (retrieval, baseline["cca_itq"], baseline["random"]):
+        for direction in ("i2t", "t2i"):
+            assert set(scores[direction]) >= {"map@50", "map", "p@1", "expected"}
+            assert 0 <= scores[direction]["map@50"] <= 1
+    for curve in ("precision_at_k", "precision_recall_i2t", "precision_recall_t2i"):
+        lines = (reproduced.path / f"plots/{curve}.csv").read_text().splitlines()
+        assert len(lines) > 2
+
+
+def test_same_bytes_elsewhere_with_other_threads_and_instructions(
+    reproduced: Project, fresh: Project
+) -> None:
+    fresh.run("dvc", "repro", OMP_NUM_THREADS="1", ATEN_CPU_CAPABILITY="default", MKL_CBWR="AVX")
+    assert fresh.outs() == reproduced.outs()
+    assert (fresh.path / "dvc.lock").read_text() == (reproduced.path / "dvc.lock").read_text()
+
+
+def test_a_kill_before_any_output_is_in_place_loses_nothing(
+    reproduced: Project, fresh: Project
+) -> None:
+    """Each stage in turn is killed when it is about to rename its first finished file."""
+    (fresh.path.parent / "sitecustomize.py").write_text(KILLER)
+    path = str(fresh.path.parent)
+    pipeline = yaml.safe_load((fresh.path / "dvc.yaml").read_text())["stages"]
+    for stage in STAGES:
+        result = fresh.run("dvc", "repro", stage, check=False, PYTHONPATH=path, KILLED=stage)
+        assert result.returncode != 0
+        assert stage == STAGES[0] or stage not in fresh.lock()
+        metrics = [path for entry in pipeline[stage].get("metrics", []) for path in entry]
+        for out in (*pipeline[stage].get("outs", []), *metrics):
+            assert not (fresh.path / out).exists(), f"{out} looks whole after {stage} was killed"
+    fresh.run("dvc", "repro")
+    assert (fresh.path / "dvc.lock").read_text() == (reproduced.path / "dvc.lock").read_text()
+
+
+def copy_of(project: Project, place: Path) -> Project:
+    """A copy whose outputs can be overwritten."""
+    shutil.copytree(project.path, place, symlinks=False)
+    for path in place.rglob("*"):
+        path.chmod(path.stat().st_mode | stat.S_IWUSR)
+    return Project(place)
+
+
+def test_a_training_killed_half_way_resumes_to_the_same_bytes(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = copy_of(reproduced, tmp_path / "copy")
+    kill = (
+        "import os, signal, stages, agch.checkpoint as c\n"
+        "c.SECONDS_BETWEEN, saves, save = 0.0, [], c.save\n"
+        "def counting(*a):\n"
+        "    save(*a); saves.append(a)\n"
+        "    if len(saves) == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "c.save = counting\n"
+        "import stages.train; stages.train.main()\n"
+    )
+    outputs = ("models/agch.pt", "metrics/train.json", "plots/train/metrics.json")
+    before = [(project.path / name).read_bytes() for name in outputs]
+    for name in outputs:
+        (project.path / name).unlink()
+    assert project.run("python", "-c", kill, check=False).returncode == -9
+    assert not (project.path / outputs[0]).exists()
+    assert "continuing after epoch 2" in project.run("python", "-m", "stages.train").stdout
+    assert [(project.path / name).read_bytes() for name in outputs] == before
+    assert not list((project.path / ".checkpoints").iterdir())
+
+
+def test_labels_never_reach_the_model(reproduced: Project, tmp_path: Path) -> None:
+    project = copy_of(reproduced, tmp_path / "copy")
+    model = (project.path / "models/agch.pt").read_bytes()
+    for name in ("data/features.h5", "data/split.h5"):
+        with h5py.File(project.path / name, "r+") as file:
+            file["label"][:] = 1 - file["label"][:]
+    project.run("python", "-m", "stages.train")
+    assert (project.path / "models/agch.pt").read_bytes() == model
+
+
+def test_an_experiment_runs_what_depends_on_it_from_its_own_snapshot(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = copy_of(reproduced, tmp_path / "copy")
+    (tmp_path / "sitecustomize.py").write_text(TELLER)
+    command = ("dvc", "exp", "run", "--temp", "-n", "half", "-S", "train.alpha=0.5")
+    lines = project.run(*command, PYTHONPATH=str(tmp_path)).stdout.splitlines()
+    ran = [line.split("'")[1] for line in lines if "Running stage" in line]
+    assert ran == ["train", "encode", "evaluate"]
+    libraries = [line.removeprefix("library: ") for line in lines if line.startswith("library: ")]
+    assert len(libraries) == 3
+    assert all(f"{project.path}/.dvc/tmp/exps/" in library for library in libraries)
+    diff = project.run("dvc", "params", "diff", "main", "half").stdout
+    assert "train.alpha" in diff and "0.5" in diff
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_the_wrong_width_of_features_is_one_clear_error(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = copy_of(reproduced, tmp_path / "copy")
+    with h5py.File(project.path / "data/features.h5", "r+") as file:
+        image = file["image"][:, :7]
+        del file["image"]
+        file["image"] = image
+    result = project.run("python", "-m", "stages.encode", check=False)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: models/agch.pt was trained on 1280 image features, data/features.h5 has 7; "
+        "run `dvc repro train`\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("train", {"epochz": 3}, "train.epochz: unknown key; did you mean 'epochs'?"),
+        ("train", {"bits": 12}, "train.bits: must be a multiple of 8"),
+        ("train", {"batch": 4096}, "train.batch is 4096, but there are only 24 training rows"),
+    ],
+)
+def test_a_stage_refuses_its_parameters_before_it_works(
+    reproduced: Project, tmp_path: Path, section: str, values: dict[str, object], message: str
+) -> None:
+    project = copy_of(reproduced, tmp_path / "copy")
+    project.set(**{section: values})
+    result = project.run("python", "-m", f"stages.{section}", check=False)
+    assert result.returncode == 1
+    assert message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_every_section_of_the_committed_parameters_is_read_by_somebody() -> None:
+    assert tuple(yaml.safe_load((ROOT / "params.yaml").read_text())) == SECTIONS
