@@ -1,4 +1,4 @@
-"""Training AGCH from features in memory: batches, the two schedules, and their record.
+"""Training AGCH from features in memory, by one of two schedules.
 
 `Trainer.epoch` runs one pass; who calls it decides about checkpoints, logs and validation.
 """
@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
+from agch.batches import Batch, TrainingSet
 from agch.errors import InputError
 from agch.hyperparameters import TrainParams
 from agch.model import AGCH, Encoded, Helped
@@ -24,6 +23,7 @@ from agch.objective import (
     joint_terms,
     sum_of,
 )
+from agch.record import finite_mean
 from agch.similarity import aggregated_similarity, joint_features, normalised_adjacency
 from agch.stepping import Stepper, compute_dtype
 
@@ -33,46 +33,11 @@ BLOCKS: dict[str, list[tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Rows of the training set. The labels travel along for whoever measures; no loss reads them.
-
-    Attributes:
-        image: (m, d) float32. text: (m, v) float32. index: (m,) position in the training set.
-        label: (m, l) uint8.
-    """
-
-    image: Tensor
-    text: Tensor
-    index: Tensor
-    label: Tensor
-
-
 class Graph(NamedTuple):
     """What frozen features say of a batch: (m, m) adjacency, and (m, m) target T = 2S - 1."""
 
     adjacency: Tensor
     target: Tensor
-
-
-class TrainingSet(NamedTuple):
-    """All training rows on the device: (n, d) and (n, v) float32, (n, l) uint8."""
-
-    image: Tensor
-    text: Tensor
-    label: Tensor
-
-    def select(self, index: Tensor) -> Batch:
-        """The rows at `index`, (m,) int64."""
-        return Batch(self.image[index], self.text[index], index, self.label[index])
-
-    def batches(self, order: Tensor, size: int) -> Iterator[Batch]:
-        """Batches of `size` rows in the given order; an incomplete last one is dropped.
-
-        The objective divides by m^2, so a short batch would weigh its rows differently.
-        """
-        for index in order[: len(order) // size * size].split(size):
-            yield self.select(index)
 
 
 class Trainer:
@@ -208,21 +173,6 @@ def build(params: TrainParams, image_dim: int, text_dim: int) -> AGCH:
     """The networks for `params`; with delta 0 the graph branch is left out (AGCH-5)."""
     gcn_hidden = params.gcn_hidden if params.delta else 0
     return AGCH(image_dim, text_dim, params.bits, params.hidden, gcn_hidden)
-
-
-def finite_mean(name: str, values: Tensor) -> float:
-    """Mean of an epoch's record over the steps where it was finite; the others were skipped.
-
-    Raises:
-        InputError: It was finite in none.
-    """
-    finite = values[values.isfinite()]
-    if not len(finite):
-        raise InputError(
-            f"training stopped: '{name}' was finite in no step of an epoch; check the features, "
-            "lower train.learning_rate, or use train.precision=fp32"
-        )
-    return float(finite.mean())
 
 
 def _record(graph: Graph, **blocks: Terms) -> Terms:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from agch.metrics import bit_balance, evaluate, unique_codes
 from agch.model import AGCH
 from agch.ranking import pack
-from agch.training import TrainingSet
+from agch.batches import TrainingSet
 
 BLOCK = 1024
 FEW_CODES = 0.02

@@ -9,6 +9,7 @@ Run     python -m stages.train
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from agch import checkpoint, storage
+from agch.batches import TrainingSet
 from agch.files import replacing, write_json
 from agch.hyperparameters import TrainParams
+from agch.record import History, best_epoch, score, summary, warn_of_collapse
 from agch.runtime import RuntimeParams, pin_runtime, seeded
-from agch.training import Trainer, TrainingSet
+from agch.training import Trainer
 from agch.validation import Validator, describe_codes, encode
 from stages import params
 
@@ -32,31 +35,32 @@ CURVES = Path("plots/train")
 METRICS = Path("metrics/train.json")
 CHECKPOINTS = Path(os.environ.get("AGCH_CHECKPOINTS", ".checkpoints"))
 
-History = list[dict[str, float]]
-
 
 def main() -> None:
     """Train, keep the last or the best epoch, write model, curves and metrics."""
     settings = params.load("train", TrainParams)
     runtime = params.load("runtime", RuntimeParams)
     device = pin_runtime(runtime)
-    generator = seeded(settings.seed)
     rows, validation_rows = read_rows(device)
-    trainer = Trainer(rows, settings, generator)
+    trainer = Trainer(rows, settings, seeded(settings.seed))
     validator = Validator(rows, validation_rows)
     resolved = TypeAdapter(TrainParams).dump_python(settings, by_alias=True)
     print(
         f"{len(rows.image)} training rows, {rows.image.shape[1]} image features, "
         f"{rows.text.shape[1]} words; {settings.bits} bits on {device}"
     )
-    key = checkpoint.run_key(resolved | {"device": str(device)}, [FEATURES, SPLIT])
+    everything = resolved | asdict(runtime) | {"device": str(device)}
+    key = checkpoint.run_key(everything, [FEATURES, SPLIT])
     saved = checkpoint.Checkpoint(CHECKPOINTS, key)
-    history, model = fit(trainer, validator, settings, saved)
-    trainer.model.load_state_dict(model)
-    encoders = {k: v for k, v in model.items() if k.startswith(("image.", "text."))}
+    history, weights = fit(trainer, validator, settings, saved)
+    trainer.model.load_state_dict(weights)
+    encoders = {k: v for k, v in weights.items() if k.startswith(("image.", "text."))}
     checkpoint.save(MODEL, {"params": resolved, "encoders": encoders})
     write_curves(history)
-    write_json(METRICS, summary(history, trainer, rows, settings))
+    epoch = len(history) - 1 if settings.select == "last" else best_epoch(history)
+    codes = describe_codes(encode(trainer.model, rows))
+    warn_of_collapse(history[epoch], codes)
+    write_json(METRICS, summary(history[epoch], epoch, codes, trainer.skipped_steps))
     saved.discard()
 
 
@@ -88,16 +92,6 @@ def fit(
     return history, chosen
 
 
-def score(record: dict[str, float]) -> float:
-    """What `select: best` compares: the mean of both directions on the validation rows."""
-    return (record["validation/i2t"] + record["validation/t2i"]) / 2
-
-
-def best_epoch(history: History) -> int:
-    """Index of the first epoch with the highest score."""
-    return max(range(len(history)), key=lambda epoch: (score(history[epoch]), -epoch))
-
-
 def read_rows(device: torch.device) -> tuple[TrainingSet, TrainingSet]:
     """Training and validation rows as tensors on the device."""
     with (
@@ -126,31 +120,6 @@ def write_curves(history: History) -> None:
                 for name, value in record.items():
                     live.log_metric(name, round(value, 6))
                 live.next_step()
-
-
-def summary(
-    history: History, trainer: Trainer, rows: TrainingSet, settings: TrainParams
-) -> dict[str, Any]:
-    """What `metrics/train.json` says of the run, with a warning where the codes collapsed."""
-    epoch = len(history) - 1 if settings.select == "last" else best_epoch(history)
-    record = history[epoch]
-    codes = describe_codes(encode(trainer.model, rows))
-    for modality, described in codes.items():
-        if described["collapsed"]:
-            print(
-                f"warning: the {modality} codes have collapsed: {described['unique_codes']} unique "
-                f"codes for {len(rows.image)} rows; the target's mean is "
-                f"{record['target/mean']:.2f} off the diagonal (it should be well below 0): "
-                "lower train.gamma_v and train.gamma_t, or use train.gamma_power=1"
-            )
-    return {
-        "validation": {d: {"map@50": record[f"validation/{d}"]} for d in ("i2t", "t2i")},
-        "loss": {k.removeprefix("loss/"): v for k, v in record.items() if k.startswith("loss/")},
-        "target": {"mean": record["target/mean"], "std": record["target/std"]},
-        "codes": codes,
-        "epoch": epoch + 1,
-        "skipped_steps": trainer.skipped_steps,
-    }
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 import torch
 
+from agch.batches import TrainingSet
 from agch.hyperparameters import TrainParams
 from agch.runtime import seeded
 from agch.schema import parse
-from agch.training import Trainer, TrainingSet
+from agch.training import Trainer
 
 IMAGE_DIM, WORDS, KINDS = 6, 9, 4
 

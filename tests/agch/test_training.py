@@ -7,11 +7,12 @@ import torch
 from made import clusters, params, same, trainer, weights
 
 from agch import checkpoint
+from agch.batches import TrainingSet
 from agch.errors import InputError
 from agch.objective import discrete_codes, encoder_terms, helper_terms, joint_terms
 from agch.runtime import seeded
 from agch.similarity import aggregated_similarity, joint_features, normalised_adjacency
-from agch.training import Trainer, TrainingSet, build
+from agch.training import Trainer, build
 from agch.validation import Validator
 
 SCHEDULES = pytest.mark.parametrize("schedule", ["alternating", "joint"])

@@ -1,0 +1,62 @@
+"""What is recorded of a training run, epoch by epoch, and what is said of it in the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from agch.errors import InputError
+
+Record = dict[str, float]
+History = list[Record]
+CodeFacts = dict[str, dict[str, float]]
+
+
+def finite_mean(name: str, values: Tensor) -> float:
+    """Mean of an epoch's record over the steps where it was finite; the others were skipped.
+
+    Raises:
+        InputError: It was finite in none.
+    """
+    finite = values[values.isfinite()]
+    if not len(finite):
+        raise InputError(
+            f"training stopped: '{name}' was finite in no step of an epoch; check the features, "
+            "lower train.learning_rate, or use train.precision=fp32"
+        )
+    return float(finite.mean())
+
+
+def score(record: Record) -> float:
+    """What `select: best` compares: the mean of both directions on the validation rows."""
+    return (record["validation/i2t"] + record["validation/t2i"]) / 2
+
+
+def best_epoch(history: History) -> int:
+    """Index of the first epoch with the highest score."""
+    return max(range(len(history)), key=lambda epoch: (score(history[epoch]), -epoch))
+
+
+def warn_of_collapse(record: Record, codes: CodeFacts) -> None:
+    """Say so where few unique codes are left, with the target's scale, the usual reason."""
+    for modality, facts in codes.items():
+        if facts["collapsed"]:
+            print(
+                f"warning: the {modality} codes have collapsed to {facts['unique_codes']} unique "
+                f"ones; off the diagonal the target's mean is {record['target/mean']:.2f} and "
+                f"should be well below 0: lower train.gamma_v and train.gamma_t"
+            )
+
+
+def summary(record: Record, epoch: int, codes: CodeFacts, skipped_steps: int) -> dict[str, Any]:
+    """The metrics of a run: those of the chosen epoch (counted from 0), and its codes."""
+    losses = {k.removeprefix("loss/"): v for k, v in record.items() if k.startswith("loss/")}
+    return {
+        "validation": {d: {"map@50": record[f"validation/{d}"]} for d in ("i2t", "t2i")},
+        "loss": losses,
+        "target": {"mean": record["target/mean"], "std": record["target/std"]},
+        "codes": codes,
+        "epoch": epoch + 1,
+        "skipped_steps": skipped_steps,
+    }
