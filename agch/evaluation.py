@@ -22,6 +22,7 @@ DIRECTIONS = {
     "i2i": ("image", "image"),
     "t2t": ("text", "text"),
 }
+ACROSS = ("i2t", "t2i")
 CURVE = (1, 10, 20, 50, 100, 200, 400, 600, 800, *range(1000, 5001, 500))
 """Where P@k is drawn, as far as the database reaches."""
 
@@ -71,10 +72,19 @@ def curve(database: int) -> list[int]:
     return [k for k in CURVE if k <= database]
 
 
-def summary(evaluation: Evaluation, params: EvaluateParams) -> dict[str, Any]:
-    """The scores asked for, those of the stable rule first, then `expected`."""
-    names = [f"map@{params.map_at}", "map", *(f"p@{k}" for k in params.precision_at)]
-    return {
-        **{name: evaluation.stable[name] for name in names},
-        "expected": {name: evaluation.expected[name] for name in names},
-    }
+def summary(found: Mapping[str, Evaluation], params: EvaluateParams) -> dict[str, Any]:
+    """What a metrics file says of each direction, the scores of the stable rule first.
+
+    Across modalities: every score asked for, and again under `expected`. Within one, which is a
+    diagnostic: map@k and map.
+    """
+    maps = [f"map@{params.map_at}", "map"]
+    names = [*maps, *(f"p@{k}" for k in params.precision_at)]
+    told: dict[str, Any] = {}
+    for direction, scores in found.items():
+        if direction in ACROSS:
+            told[direction] = {name: scores.stable[name] for name in names}
+            told[direction]["expected"] = {name: scores.expected[name] for name in names}
+        else:
+            told[direction] = {name: scores.stable[name] for name in maps}
+    return told

@@ -22,8 +22,8 @@ def main(lengths: list[int]) -> None:
     """Print the table of the workspace, or of an experiment per code length."""
     names: dict[int, str | None] = {bits: run(bits) for bits in lengths}
     names = names or {params.read()["train"]["bits"]: None}
-    print("| bits | codes   |", " | ".join(f"{a} {b:6}" for a, b in COLUMNS), "|")
-    print("|-----:|---------|", " | ".join("---------:" for _ in COLUMNS), "|")
+    print("| bits | codes   |", " | ".join(f"{' '.join(column):>10}" for column in COLUMNS), "|")
+    print("|-----:|---------|" + "|".join("-----------:" for _ in COLUMNS) + "|")
     for bits, name in names.items():
         for method, scores in methods(name):
             cells = (f"{scores[direction][metric]:10.3f}" for direction, metric in COLUMNS)

@@ -9,7 +9,7 @@ Run     python -m stages.baseline
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from pydantic import Field
 
 from agch import storage
 from agch.baselines import cca_itq, random_outputs, unit_rows
-from agch.evaluation import EvaluateParams, directions, summary
+from agch.evaluation import ACROSS, EvaluateParams, directions, summary
 from agch.files import write_json
 from agch.hyperparameters import TrainParams
 from agch.ranking import pack
@@ -61,11 +61,11 @@ def main() -> None:
         "cca_itq": cca_itq_codes(image, text, train, bits, settings),
         "random": random_codes(len(label), bits, settings.seed),
     }
-    scores: dict[str, Any] = {}
-    for name, codes in methods.items():
-        found = directions(codes, label, query, database, cutoffs, ("i2t", "t2i"))
-        scores[name] = {direction: summary(each, cutoffs) for direction, each in found.items()}
-    write_json(METRICS, scores)
+    found = {
+        name: directions(codes, label, query, database, cutoffs, ACROSS)
+        for name, codes in methods.items()
+    }
+    write_json(METRICS, {name: summary(scores, cutoffs) for name, scores in found.items()})
 
 
 def cca_itq_codes(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agch import storage
-from agch.evaluation import EvaluateParams, curve, directions, summary
+from agch.evaluation import ACROSS, EvaluateParams, curve, directions, summary
 from agch.files import write_csv, write_json
 from stages import params
 
@@ -37,9 +37,9 @@ def main() -> None:
             settings,
         )
         database = len(split["database"])
-    write_json(METRICS, {name: summary(scores, settings) for name, scores in found.items()})
+    write_json(METRICS, summary(found, settings))
     cutoffs = curve(database)
-    across = {name: found[name] for name in ("i2t", "t2i")}
+    across = {name: found[name] for name in ACROSS}
     write_csv(
         PRECISION_AT_K,
         {

@@ -75,8 +75,7 @@ def test_the_curve_rises_to_5000():
 
 
 def test_the_summary_has_the_scores_asked_for_in_order():
-    found = directions(CODES, LABEL, QUERY, DATABASE, PARAMS)["t2i"]
-    scores = summary(found, PARAMS)
+    scores = summary(directions(CODES, LABEL, QUERY, DATABASE, PARAMS), PARAMS)["t2i"]
     assert list(scores) == ["map@2", "map", "p@3", "p@1", "expected"]
     assert list(scores["expected"]) == ["map@2", "map", "p@3", "p@1"]
     # row 1 at rank 2, no ties: both rules agree
@@ -85,8 +84,14 @@ def test_the_summary_has_the_scores_asked_for_in_order():
     assert {name: scores[name] for name in expected} == pytest.approx(expected)
 
 
+def test_the_summary_tells_the_maps_alone_within_a_modality():
+    told = summary(directions(CODES, LABEL, QUERY, DATABASE, PARAMS), PARAMS)
+    assert list(told) == list(DIRECTIONS)
+    assert list(told["i2i"]) == list(told["t2t"]) == ["map@2", "map"]
+
+
 def test_the_summary_keeps_both_rules_for_ties_apart():
     codes = {name: np.zeros((5, 1), np.uint8) for name in CODES}
-    scores = summary(directions(codes, LABEL, QUERY, DATABASE, PARAMS)["i2t"], PARAMS)
+    scores = summary(directions(codes, LABEL, QUERY, DATABASE, PARAMS), PARAMS)["i2t"]
     assert scores["p@1"] == 1
     assert scores["expected"]["p@1"] == pytest.approx(1 / 4)
