@@ -72,6 +72,12 @@ def curve(database: int) -> list[int]:
     return [k for k in CURVE if k <= database]
 
 
+def in_a_line(found: Mapping[str, Evaluation], params: EvaluateParams) -> str:
+    """map@k across the modalities."""
+    name = f"map@{params.map_at}"
+    return f"{name} " + ", ".join(f"{d} {found[d].stable[name]:.3f}" for d in ACROSS)
+
+
 def summary(found: Mapping[str, Evaluation], params: EvaluateParams) -> dict[str, Any]:
     """What a metrics file says of each direction, the scores of the stable rule first.
 

@@ -38,6 +38,12 @@ def best_epoch(history: History) -> int:
     return max(range(len(history)), key=lambda epoch: (score(history[epoch]), -epoch))
 
 
+def in_a_line(record: Record) -> str:
+    """The loss and the validation scores of an epoch."""
+    scores = ", ".join(f"{d} {record[f'validation/{d}']:.3f}" for d in ("i2t", "t2i"))
+    return f"loss {record['loss/total']:.3f}, validation map@50 {scores}"
+
+
 def warn_of_collapse(record: Record, codes: CodeFacts) -> None:
     """Say so where few unique codes are left, with the target's scale, the usual reason."""
     for modality, facts in codes.items():

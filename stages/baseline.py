@@ -18,7 +18,7 @@ from pydantic import Field
 
 from agch import storage
 from agch.baselines import cca_itq, random_outputs, unit_rows
-from agch.evaluation import ACROSS, EvaluateParams, directions, summary
+from agch.evaluation import ACROSS, EvaluateParams, directions, in_a_line, summary
 from agch.files import write_json
 from agch.hyperparameters import TrainParams
 from agch.ranking import pack
@@ -66,6 +66,8 @@ def main() -> None:
         for name, codes in methods.items()
     }
     write_json(METRICS, {name: summary(scores, cutoffs) for name, scores in found.items()})
+    for name, scores in found.items():
+        print(f"{name}: {in_a_line(scores, cutoffs)}")
 
 
 def cca_itq_codes(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agch import storage
-from agch.evaluation import ACROSS, EvaluateParams, curve, directions, summary
+from agch.evaluation import ACROSS, EvaluateParams, curve, directions, in_a_line, summary
 from agch.files import write_csv, write_json
 from stages import params
 
@@ -38,6 +38,7 @@ def main() -> None:
         )
         database = len(split["database"])
     write_json(METRICS, summary(found, settings))
+    print(f"{database} database rows; {in_a_line(found, settings)}")
     cutoffs = curve(database)
     across = {name: found[name] for name in ACROSS}
     write_csv(

@@ -22,7 +22,7 @@ from agch import checkpoint, storage
 from agch.batches import TrainingSet
 from agch.files import replacing, write_json
 from agch.hyperparameters import TrainParams
-from agch.record import History, best_epoch, score, summary, warn_of_collapse
+from agch.record import History, best_epoch, in_a_line, score, summary, warn_of_collapse
 from agch.runtime import RuntimeParams, pin_runtime, seeded
 from agch.training import Trainer
 from agch.validation import Validator, describe_codes, encode
@@ -62,6 +62,7 @@ def main() -> None:
     warn_of_collapse(history[epoch], codes)
     write_json(METRICS, summary(history[epoch], epoch, codes, trainer.skipped_steps))
     saved.discard()
+    print(f"kept epoch {epoch + 1} of {len(history)}: {in_a_line(history[epoch])}")
 
 
 def fit(
