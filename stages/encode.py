@@ -45,8 +45,8 @@ def main() -> None:
                 rows = slice(start, start + BLOCK)
                 block = torch.from_numpy(features[modality][rows]).to(device, torch.float32)
                 with torch.no_grad():
-                    output[rows] = encoder(block)[1].cpu().numpy()
-                packed[rows] = pack(output[rows])
+                    outputs = encoder(block)[1].cpu().numpy()
+                output[rows], packed[rows] = outputs, pack(outputs)
     print(f"{count} rows, {bits} bits, both modalities")
 
 
@@ -57,7 +57,9 @@ def load_encoder(model: dict[str, dict[str, torch.Tensor]], modality: str, input
         InputError: It was trained on features of another width.
     """
     prefix = f"{modality}."
-    weights = {k.removeprefix(prefix): v for k, v in model["encoders"].items() if prefix in k}
+    weights = {
+        k.removeprefix(prefix): v for k, v in model["encoders"].items() if k.startswith(prefix)
+    }
     hidden, wanted = weights["hidden.weight"].shape
     if wanted != inputs:
         raise InputError(

@@ -50,7 +50,7 @@ def main() -> None:
         f"{rows.text.shape[1]} words; {settings.bits} bits on {device}"
     )
     everything = resolved | asdict(runtime) | {"device": str(device)}
-    key = checkpoint.run_key(everything, [FEATURES, SPLIT])
+    key = checkpoint.run_key(everything, [FEATURES, SPLIT, Path(__file__)])
     saved = checkpoint.Checkpoint(CHECKPOINTS, key)
     history, weights = fit(trainer, validator, settings, saved)
     trainer.model.load_state_dict(weights)
@@ -70,10 +70,10 @@ def fit(
 ) -> tuple[History, dict[str, Any]]:
     """Run the epochs that are left; returns what was recorded of each and the chosen weights."""
     history: History = []
-    chosen: dict[str, Any] = {}
+    best: dict[str, Any] = {}
     if state := saved.restore():
         trainer.load_state(state["trainer"])
-        history, chosen = state["history"], state["chosen"]
+        history, best = state["history"], state["best"]
         print(f"continuing after epoch {len(history)}")
     bar = tqdm(
         range(len(history), settings.epochs),
@@ -86,11 +86,11 @@ def fit(
     for _ in bar:
         record = trainer.epoch() | validator.measure(trainer.model)
         history.append(record)
-        if settings.select == "last" or best_epoch(history) == len(history) - 1:
-            chosen = {k: v.clone() for k, v in trainer.model.state_dict().items()}
-        saved.save_if_due({"trainer": trainer.state(), "history": history, "chosen": chosen})
+        if settings.select == "best" and best_epoch(history) == len(history) - 1:
+            best = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+        saved.save_if_due({"trainer": trainer.state(), "history": history, "best": best})
         bar.set_postfix({"val map@50": f"{score(record):.3f}"})
-    return history, chosen
+    return history, best or trainer.model.state_dict()
 
 
 def read_rows(device: torch.device) -> tuple[TrainingSet, TrainingSet]:

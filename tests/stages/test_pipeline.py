@@ -10,6 +10,7 @@ import h5py
 import pytest
 import yaml
 
+from agch import checkpoint
 from stages.params import SECTIONS
 
 from .conftest import ROOT, Project
@@ -80,10 +81,14 @@ def copy_of(project: Project, place: Path) -> Project:
     return Project(place)
 
 
+@pytest.mark.parametrize("select", ["last", "best"])
 def test_a_training_killed_half_way_resumes_to_the_same_bytes(
-    reproduced: Project, tmp_path: Path
+    reproduced: Project, tmp_path: Path, select: str
 ) -> None:
     project = copy_of(reproduced, tmp_path / "copy")
+    if select == "best":
+        project.set(train={"select": "best"})
+        project.run("python", "-m", "stages.train")
     kill = (
         "import os, signal, stages, agch.checkpoint as c\n"
         "c.SECONDS_BETWEEN, saves, save = 0.0, [], c.save\n"
@@ -102,6 +107,32 @@ def test_a_training_killed_half_way_resumes_to_the_same_bytes(
     assert "continuing after epoch 2" in project.run("python", "-m", "stages.train").stdout
     assert [(project.path / name).read_bytes() for name in outputs] == before
     assert not list((project.path / ".checkpoints").iterdir())
+
+
+def test_best_keeps_the_first_epoch_with_the_highest_validation_score(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = copy_of(reproduced, tmp_path / "copy")
+    project.set(train={"select": "best"})
+    project.run("python", "-m", "stages.train")
+    folder = project.path / "plots/train/plots/metrics/validation"
+    columns = [
+        [float(line.split("\t")[1]) for line in (folder / f"{d}.tsv").read_text().splitlines()[1:]]
+        for d in ("i2t", "t2i")
+    ]
+    scores = [sum(pair) for pair in zip(*columns, strict=True)]
+    best = scores.index(max(scores))
+    told = project.json("metrics/train.json")
+    assert told["epoch"] == best + 1
+    assert [told["validation"][d]["map@50"] for d in ("i2t", "t2i")] == [c[best] for c in columns]
+    kept = checkpoint.load(project.path / "models/agch.pt", "train")["encoders"]
+    project.set(train={"select": "last", "epochs": best + 1})
+    project.run("python", "-m", "stages.train")
+    stopped = checkpoint.load(project.path / "models/agch.pt", "train")["encoders"]
+    assert best + 1 < len(scores), "the made data no longer tells best from last"
+    assert (
+        all(kept[name].equal(stopped[name]) for name in stopped) and kept.keys() == stopped.keys()
+    )
 
 
 def test_labels_never_reach_the_model(reproduced: Project, tmp_path: Path) -> None:
