@@ -4,10 +4,12 @@ export PATH := $(ENV)/bin:$(PATH)
 PYTHON ?= python3
 INSTALLED := $(ENV)/.agch-installed
 
-.PHONY: help setup repro table test lint bench
+.PHONY: help setup repro table ablation paper-table test lint bench
+SEEDS ?= 3
+SOURCE ?= openclipart
 
 help: ## show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) ## create the environment and install what the project needs
 
@@ -20,8 +22,14 @@ repro: setup ## rebuild the experiment of params.yaml and print its table
 	dvc repro
 	@python -m benchmarks.table
 
-table: setup ## the table of 16, 32, 64 and 128 bits, one experiment each
-	python -m benchmarks.table 16 32 64 128
+table: setup ## random, CCA-ITQ, DJSRH, JDSH, AGCH, AGCH+ at four code lengths (SEEDS=3)
+	python -m benchmarks.table methods --seeds $(SEEDS)
+
+ablation: setup ## what each part of AGCH and AGCH+ brings, at 64 bits (SEEDS=3)
+	python -m benchmarks.table ablation --bits 64 --seeds $(SEEDS)
+
+paper-table: setup ## AGCH as published beside the printed numbers (SOURCE=openclipart SEEDS=3)
+	python -m benchmarks.paper_table $(SOURCE) --seeds $(SEEDS)
 
 test: setup ## the tests (make test ARGS='-m slow' for the slow ones)
 	python -m pytest $(ARGS)

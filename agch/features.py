@@ -20,7 +20,7 @@ MOST_UNREADABLE = 0.01
 
 
 class Block(NamedTuple):
-    """One block of rows: the readable ones, their (len(rows), dim) features, and the others."""
+    """One block of rows: the readable ones, the network's output of each, and the others."""
 
     rows: list[int]
     features: NDArray[np.float32]
@@ -45,7 +45,7 @@ def extract(
     while block := list(islice(pixels, batch)):
         good = {start + i: p for i, p in enumerate(block) if isinstance(p, Tensor)}
         bad = {start + i: str(p) for i, p in enumerate(block) if not isinstance(p, Tensor)}
-        features = np.empty((0, backbone.dim), dtype=np.float32)
+        features = np.empty((0, backbone.dim + backbone.pool5), dtype=np.float32)
         if good:
             features = forward(network, torch.stack(list(good.values())).to(device))
         yield Block(list(good), features, bad)
@@ -54,7 +54,7 @@ def extract(
 
 @torch.inference_mode()
 def forward(network: nn.Module, pixels: Tensor) -> NDArray[np.float32]:
-    """(b, 3, 224, 224) pixels -> (b, dim) features, on the CPU.
+    """(b, 3, 224, 224) pixels -> (b, dim + pool5) features, on the CPU.
 
     With channels last a CPU is half as fast again; the network must be in that format, too.
     """

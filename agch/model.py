@@ -10,37 +10,66 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class Encoder(nn.Module):
-    """Features -> hidden layer -> `c` outputs in (-1, 1)."""
+    """Prepared features -> hidden layers -> `c` outputs in (-1, 1).
 
-    def __init__(self, inputs: int, hidden: int, bits: int) -> None:
+    Args:
+        hidden: Ends in a ReLU; its output is the penultimate feature.
+        width: Number of penultimate features.
+        dropout: Share of the inputs left out in training.
+        unit: Scale every input row to unit length first.
+
+    The buffer `weight` of the inputs is 1 until somebody measures it on the training rows; it
+    travels with the parameters, so that whoever encodes weighs alike.
+    """
+
+    weight: Tensor
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: nn.Module,
+        width: int,
+        bits: int,
+        dropout: float = 0.0,
+        unit: bool = False,
+    ) -> None:
         super().__init__()
-        self.hidden = nn.Linear(inputs, hidden)
-        self.hash = nn.Linear(hidden, bits)
+        self.register_buffer("weight", torch.ones(inputs))
+        self.unit = unit
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = hidden
+        self.hash = nn.Linear(width, bits)
+        self.tanh_scale = 1.0
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(m, d or v) -> the penultimate (m, hidden) and the outputs (m, c) before the sign."""
-        penultimate = torch.relu(self.hidden(features))
-        return penultimate, torch.tanh(self.hash(penultimate))
+        """(m, d or v) -> the penultimate (m, width) and the outputs (m, c) before the sign."""
+        features = features * self.weight
+        if self.unit:
+            features = F.normalize(features)
+        penultimate = self.hidden(self.dropout(features))
+        return penultimate, torch.tanh(self.tanh_scale * self.hash(penultimate))
 
 
 class GraphNetwork(nn.Module):
     """Two graph convolutions and one linear layer over the graph of a batch (AGCH Eq. 6)."""
 
-    def __init__(self, inputs: int, hidden: int, bits: int) -> None:
+    def __init__(self, inputs: int, widths: tuple[int, ...], bits: int) -> None:
         super().__init__()
-        self.first = nn.Linear(inputs, hidden, bias=False)
-        self.second = nn.Linear(hidden, hidden, bias=False)
-        self.hash = nn.Linear(hidden, bits)
+        self.first = nn.Linear(inputs, widths[0], bias=False)
+        self.second = nn.Linear(widths[0], widths[1], bias=False)
+        self.hash = nn.Linear(widths[1], bits)
 
     def forward(self, features: Tensor, adjacency: Tensor) -> Tensor:
-        """(m, inputs), (m, m) normalised adjacency -> (m, c)."""
+        """(m, inputs), (m, m) normalised adjacency -> (m, c) before the tanh."""
         features = torch.relu(adjacency @ self.first(features))
         features = torch.relu(adjacency @ self.second(features))
-        return torch.tanh(self.hash(features))
+        logits: Tensor = self.hash(features)
+        return logits
 
 
 class Encoded(NamedTuple):
@@ -53,35 +82,43 @@ class Encoded(NamedTuple):
 
 
 class Helped(NamedTuple):
-    """What the training-time branches say; without graph networks the last two are `None`."""
+    """What the training-time branches say; a branch that is left out is `None`."""
 
-    fusion: Tensor
+    fusion: Tensor | None
     image_gcn: Tensor | None
     text_gcn: Tensor | None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Helped:
         """Apply `function` to every head that is there."""
-        return Helped(
-            function(self.fusion),
-            None if self.image_gcn is None else function(self.image_gcn),
-            None if self.text_gcn is None else function(self.text_gcn),
-        )
+        return Helped(*(None if head is None else function(head) for head in self))
 
 
 class AGCH(nn.Module):
-    """All networks. With `gcn_hidden` 0 there is no graph branch (variant AGCH-5)."""
+    """All networks.
+
+    Args:
+        image, text: The encoders.
+        fusion: Whether there is a fusion layer (else variant AGCH-4).
+        gcn_widths: Of the graph convolutions; empty: no graph branch (variant AGCH-5).
+        gcn_detach: Whether the graph branch sends no gradient into the encoders.
+    """
 
     def __init__(
-        self, image_dim: int, text_dim: int, bits: int, hidden: int, gcn_hidden: int
+        self,
+        image: Encoder,
+        text: Encoder,
+        fusion: bool,
+        gcn_widths: tuple[int, ...],
+        gcn_detach: bool,
     ) -> None:
         super().__init__()
-        self.image = Encoder(image_dim, hidden, bits)
-        self.text = Encoder(text_dim, hidden, bits)
-        self.fusion = nn.Linear(2 * hidden, bits)
+        self.image, self.text, self.gcn_detach = image, text, gcn_detach
+        widths, bits = (image.hash.in_features, text.hash.in_features), image.hash.out_features
+        self.fusion = nn.Linear(sum(widths), bits) if fusion else None
         self.gcn = nn.ModuleDict()
-        if gcn_hidden:
-            self.gcn["image"] = GraphNetwork(hidden, gcn_hidden, bits)
-            self.gcn["text"] = GraphNetwork(hidden, gcn_hidden, bits)
+        if gcn_widths:
+            for name, width in zip(("image", "text"), widths):
+                self.gcn[name] = GraphNetwork(width, gcn_widths, bits)
 
     def encode(self, image: Tensor, text: Tensor) -> Encoded:
         """(m, d), (m, v) -> penultimate features and outputs of both modalities."""
@@ -91,12 +128,18 @@ class AGCH(nn.Module):
 
     def help(self, encoded: Encoded, adjacency: Tensor) -> Helped:
         """Fusion of, and graph convolution over, the penultimate features; each (m, c)."""
-        both = torch.cat([encoded.image_features, encoded.text_features], dim=1)
-        fused = torch.tanh(self.fusion(both))
+        image, text = encoded.image_features, encoded.text_features
+        fused = None if self.fusion is None else self.fusion(torch.cat([image, text], dim=1))
         if not self.gcn:
-            return Helped(fused, None, None)
-        return Helped(
-            fused,
-            self.gcn["image"](encoded.image_features, adjacency),
-            self.gcn["text"](encoded.text_features, adjacency),
-        )
+            return Helped(fused, None, None).map(self._bound)
+        if self.gcn_detach:
+            image, text = image.detach(), text.detach()
+        graphs = self.gcn["image"](image, adjacency), self.gcn["text"](text, adjacency)
+        return Helped(fused, *graphs).map(self._bound)
+
+    def scale_tanh(self, scale: float) -> None:
+        """Every head becomes tanh(scale * x); the paper's scale is 1."""
+        self.image.tanh_scale = self.text.tanh_scale = scale
+
+    def _bound(self, logits: Tensor) -> Tensor:
+        return torch.tanh(self.image.tanh_scale * logits)

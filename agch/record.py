@@ -51,7 +51,8 @@ def warn_of_collapse(record: Record, codes: CodeFacts) -> None:
             print(
                 f"warning: the {modality} codes have collapsed to {facts['unique_codes']} unique "
                 f"ones; off the diagonal the target's mean is {record['target/mean']:.2f} and "
-                f"should be well below 0: lower train.gamma_v and train.gamma_t"
+                "should be well below 0: lower train.gamma_v and train.gamma_t, or let AGCH+ "
+                "calibrate (train.target_scale)"
             )
 
 

@@ -1,4 +1,7 @@
-"""The similarity target that AGCH builds from frozen features (paper section III-C)."""
+"""The similarity that AGCH builds from frozen features (paper section III-C).
+
+Shapes: `m` rows of a batch, `d` image features, `v` words.
+"""
 
 from __future__ import annotations
 
@@ -6,44 +9,66 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from agch.hyperparameters import TrainParams
 
-def joint_features(
-    image: Tensor, text: Tensor, gamma_v: float, gamma_t: float, gamma_power: int
-) -> Tensor:
-    """Weighted concatenation Z of the normalised modalities (AGCH Eq. 8).
+
+def weighted_rows(features: Tensor, gamma: float, gamma_power: int) -> Tensor:
+    """One modality's part of Z: rows of length gamma or its root (AGCH Eq. 8).
 
     Args:
-        image: (n, d) image features, any scale.
-        text: (n, v) tag vectors, any scale; an all-zero row stays zero.
-        gamma_v, gamma_t: Weights of the modalities.
+        features: (m, d or v), any scale; an all-zero row stays zero.
+        gamma: Weight of the modality.
         gamma_power: 2 takes Eq. 8 by the letter, so that Eq. 9 gives gamma^2 * cosine;
             1 builds Z so that Eq. 9 gives gamma * cosine, which is what Eq. 10 states.
 
-    Returns:
-        (n, d + v). It is not normalised again: the scale of gamma matters to Eq. 12.
+    Z is the concatenation of both parts and not normalised again: the scale of gamma matters to
+    Eq. 12.
     """
-    scale_v, scale_t = gamma_v ** (gamma_power / 2), gamma_t ** (gamma_power / 2)
-    return torch.cat([scale_v * F.normalize(image), scale_t * F.normalize(text)], dim=1)
+    rows: Tensor = gamma ** (gamma_power / 2) * F.normalize(features)
+    return rows
 
 
-def aggregated_similarity(joint: Tensor, rho: float) -> Tensor:
-    """Aggregated similarity S = C * D of a batch (AGCH Eq. 9 to 12).
+def idf(text: Tensor) -> Tensor:
+    """Inverse document frequency log(n / rows with the word); (n, v) -> (v).
 
-    Args:
-        joint: (m, d + v) from `joint_features`.
-        rho: Length scale of D.
-
-    Returns:
-        (m, m) symmetric, not shifted. The GCN takes it as it is; the losses take 2S - 1.
-
-    Note:
-        Eq. 12 prints a second square root that the paper's own example (0.92) does not use;
-        neither do we: D = exp(-||Z_i - Z_j|| / rho).
+    A word that no row has counts as if one row had it.
     """
-    cosine = joint @ joint.T
-    square = cosine.diagonal()
-    distance = (square[:, None] + square[None, :] - 2 * cosine).clamp_min(0).sqrt()
-    return cosine * torch.exp(-distance / rho)
+    return torch.log(len(text) / (text > 0).sum(0).clamp_min(1))
+
+
+def aggregated_similarity(image: Tensor, text: Tensor, params: TrainParams) -> Tensor:
+    """Similarity S of a batch; (m, d) and (m, v) from `weighted_rows` -> (m, m), not shifted.
+
+    The default is C * D of the concatenation (AGCH Eq. 9 to 12); the others are the paper's
+    ablations AGCH-1 (`cosine`: C), AGCH-2 (`distance`: D) and AGCH-3 (`mixed`: C of the text and D
+    of the image, added).
+    """
+    if params.similarity == "mixed":
+        share = params.mixed_weight
+        return share * products(text) + (1 - share) * decay(image, params)
+    joint = torch.cat([image, text], dim=1)
+    if params.similarity == "cosine":
+        return products(joint)
+    if params.similarity == "distance":
+        return decay(joint, params)
+    return products(joint) * decay(joint, params)
+
+
+def products(rows: Tensor) -> Tensor:
+    """C of Eq. 9: all inner products; (m, k) -> (m, m)."""
+    return rows @ rows.T
+
+
+def decay(rows: Tensor, params: TrainParams) -> Tensor:
+    """D of Eq. 12: exp(-||Z_i - Z_j|| / rho); (m, k) -> (m, m).
+
+    Eq. 12 prints a second square root that the paper's own example (0.92) does not use; it is there
+    as `distance: root`.
+    """
+    product = products(rows)
+    square = product.diagonal()
+    distance = (square[:, None] + square[None, :] - 2 * product).clamp_min(0).sqrt()
+    return torch.exp(-(distance.sqrt() if params.distance == "root" else distance) / params.rho)
 
 
 def normalised_adjacency(similarity: Tensor) -> Tensor:

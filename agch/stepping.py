@@ -41,9 +41,11 @@ class Stepper:
         decay = params.weight_decay
         self.optimizer: torch.optim.Optimizer
         if params.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(groups, momentum=params.momentum, weight_decay=decay)
+            self.optimizer = torch.optim.SGD(
+                groups, momentum=params.momentum, weight_decay=decay, fused=True
+            )
         else:
-            self.optimizer = torch.optim.Adam(groups, weight_decay=decay)
+            self.optimizer = torch.optim.Adam(groups, weight_decay=decay, fused=True)
         device = self.parameters[0].device.type
         self.scaler = torch.amp.GradScaler(device, enabled=dtype == torch.float16)
         self.skipped = 0

@@ -33,13 +33,14 @@ class Contract:
     """What one HDF5 file holds: each dataset's dtype and dimensions, and the attributes.
 
     A dimension's letter stands for one length throughout the file. dtype `text` is UTF-8 in
-    fixed-length bytes.
+    fixed-length bytes. A dataset named in `optional` may be absent.
     """
 
     kind: str
     stage: str
     datasets: dict[str, tuple[str, str]]
     attributes: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
 
 FEATURES = Contract(
@@ -48,12 +49,14 @@ FEATURES = Contract(
     {
         "id": ("text", "n"),
         "image": ("float32", "nd"),
+        "image_pool5": ("float16", "nk"),
         "text": ("uint8", "nv"),
         "label": ("uint8", "nl"),
         "vocabulary": ("text", "v"),
         "label_name": ("text", "l"),
     },
     ("source", "licence", "backbone", "weights_sha256"),
+    optional=("image_pool5",),
 )
 SPLIT = Contract(
     "split",
@@ -76,6 +79,7 @@ CODES = Contract(
         "text": ("uint8", "np"),
         "image_output": ("float32", "nc"),
         "text_output": ("float32", "nc"),
+        "nested": ("int64", "s"),
     },
 )
 
@@ -159,6 +163,8 @@ def _check(file: h5py.File, contract: Contract, path: str) -> None:
             raise SchemaError(f"{path}: attribute '{key}' is missing; {remedy}")
     lengths: dict[str, int] = {}
     for name, (dtype, dims) in contract.datasets.items():
+        if name in contract.optional and name not in file:
+            continue
         found = _describe(file.get(name))
         wanted = f"{dtype} ({', '.join(f'{d}={lengths[d]}' if d in lengths else d for d in dims)})"
         if not _fits(file.get(name), dtype, dims, lengths):

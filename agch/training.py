@@ -1,4 +1,4 @@
-"""Training AGCH from features in memory, by one of two schedules.
+"""Training from features in memory: AGCH by one of two schedules, or one of its peers.
 
 `Trainer.epoch` runs one pass; who calls it decides about checkpoints, logs and validation.
 """
@@ -6,38 +6,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from agch.batches import Batch, TrainingSet
+from agch.encoders import build, weigh_words
 from agch.errors import InputError
 from agch.hyperparameters import TrainParams
-from agch.model import AGCH, Encoded, Helped
-from agch.objective import (
-    Terms,
-    discrete_codes,
-    encoder_terms,
-    helper_terms,
-    joint_terms,
-    sum_of,
-)
+from agch.model import Encoded, Helped
+from agch.objective import Objective, Terms, sum_of
+from agch.peers import PEERS
 from agch.record import finite_mean
-from agch.similarity import aggregated_similarity, joint_features, normalised_adjacency
 from agch.stepping import Stepper, compute_dtype
+from agch.target import Graph, Graphs
 
 BLOCKS: dict[str, list[tuple[str, ...]]] = {
     "joint": [("image", "text", "fusion", "gcn")],
     "alternating": [("image", "text"), ("fusion", "gcn")],
 }
-
-
-class Graph(NamedTuple):
-    """What frozen features say of a batch: (m, m) adjacency, and (m, m) target T = 2S - 1."""
-
-    adjacency: Tensor
-    target: Tensor
 
 
 class Trainer:
@@ -47,35 +35,56 @@ class Trainer:
         rows: The training set, on the device that trains.
         params: Section `train`.
         generator: Seeded CPU generator that orders the batches.
+        start: Initial weights of the image encoder's hidden layers, for `alexnet_fc`.
 
     Raises:
         InputError: There are fewer rows than a batch holds.
     """
 
-    def __init__(self, rows: TrainingSet, params: TrainParams, generator: Generator) -> None:
+    def __init__(
+        self,
+        rows: TrainingSet,
+        params: TrainParams,
+        generator: Generator,
+        start: dict[str, Tensor] | None = None,
+    ) -> None:
         if len(rows.image) < params.batch:
             raise InputError(
                 f"train.batch is {params.batch}, but there are only {len(rows.image)} training "
                 "rows; lower train.batch or raise split.train"
             )
-        self.rows, self.params, self.generator = rows, params, generator
+        self.rows, self.params, self.generator = rows, params.in_force(), generator
         self.device = rows.image.device
-        self.model = build(params, rows.image.shape[1], rows.text.shape[1]).to(self.device)
+        self.model = build(params, rows.image_input.shape[1], rows.text.shape[1]).to(self.device)
+        if start:
+            self.model.image.hidden.load_state_dict(start)
+        if self.params.extensions.idf:
+            weigh_words(self.model, rows.text)
         self.dtype = compute_dtype(params.precision, self.device)
-        self.steppers = [self._stepper(modules) for modules in BLOCKS[params.schedule]]
-        self.joint_features = joint_features(
-            rows.image, rows.text, params.gamma_v, params.gamma_t, params.gamma_power
-        )
-        self.codes = self._initial_codes()
+        own = params.method == "agch"
+        self.schedule = params.schedule if own else "joint"
+        self.steppers = [self._stepper(modules) for modules in BLOCKS[self.schedule]]
+        self.objective = Objective(self.params)
+        self.graphs = Graphs(rows, self.params)
+        self.peer = None if own else PEERS[params.method](rows, params.batch)
+        self.epochs = 0
+        self.codes = torch.empty(0, device=self.device)
+        if self.schedule == "alternating":
+            self.codes = self._initial_codes()
 
     def epoch(self) -> dict[str, float]:
         """One pass over the rows in a new order; returns the mean of everything recorded."""
+        self.model.train()
+        self._pace()
         order = torch.randperm(len(self.rows.image), generator=self.generator).to(self.device)
-        step = self._alternate if self.params.schedule == "alternating" else self._join
+        step = {"alternating": self._alternate, "joint": self._join}[self.schedule]
+        if self.peer:
+            step = self._follow
         record: dict[str, list[Tensor]] = defaultdict(list)
         for batch in self.rows.batches(order, self.params.batch):
             for name, value in step(batch).items():
                 record[name].append(value.detach())
+        self.epochs += 1
         return {name: finite_mean(name, torch.stack(values)) for name, values in record.items()}
 
     def state(self) -> dict[str, Any]:
@@ -85,6 +94,8 @@ class Trainer:
             "steppers": [stepper.state() for stepper in self.steppers],
             "codes": self.codes,
             "generator": self.generator.get_state(),
+            "dropout": self._dropout_state(),
+            "epochs": self.epochs,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -94,39 +105,63 @@ class Trainer:
             stepper.load_state(saved)
         self.codes.copy_(state["codes"])
         self.generator.set_state(state["generator"])
+        self.epochs = state["epochs"]
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["dropout"], self.device)
+        else:
+            torch.set_rng_state(state["dropout"])
 
     @property
     def skipped_steps(self) -> int:
         """Steps left out because a loss or a gradient was not finite."""
         return sum(stepper.skipped for stepper in self.steppers)
 
+    def _dropout_state(self) -> Tensor:
+        """Dropout draws from the global random state of the device."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_rng_state(self.device)
+        return torch.get_rng_state()
+
+    def _pace(self) -> None:
+        """What changes from epoch to epoch: the scale of tanh, as DJSRH has it."""
+        if self.params.tanh_scale == "growing":
+            self.model.scale_tanh((self.epochs + 1) ** 0.5)
+
     def _join(self, batch: Batch) -> Terms:
         """One backward pass over Eq. 16 (the paper's Algorithm 1)."""
-        graph = self._graph(batch)
         encoded = self._encode(batch)
-        terms = joint_terms(graph.target, encoded, self._help(encoded, graph), self.params)
+        graph = self.graphs(batch, encoded.image_features)
+        terms = self.objective.joint(graph.target, encoded, self._help(encoded, graph))
         self.steppers[0].step(terms)
-        return _record(graph, joint=terms)
+        return _record(graph.target, joint=terms)
 
     def _alternate(self, batch: Batch) -> Terms:
         """F-step on the encoders, then B-step on codes, fusion and graph networks."""
         encoders, helpers = self.steppers
-        graph = self._graph(batch)
         encoded = self._encode(batch)
+        graph = self.graphs(batch, encoded.image_features)
         with torch.no_grad():
             helped = self._help(encoded, graph)
         codes = self.codes[batch.index]
-        f_terms = encoder_terms(graph.target, encoded, helped, codes, self.params)
+        f_terms = self.objective.encoders(graph.target, encoded, helped, codes)
         encoders.step(f_terms)
 
         with torch.no_grad():
             encoded = self._encode(batch)
         helped = self._help(encoded, graph)
-        codes = discrete_codes(encoded, helped, self.params)
-        b_terms = helper_terms(graph.target, encoded, helped, codes, self.params)
+        codes = self.objective.codes(encoded, helped)
+        b_terms = self.objective.helpers(graph.target, encoded, helped, codes)
         if helpers.step(b_terms):
             self.codes[batch.index] = codes
-        return _record(graph, encoders=f_terms, helpers=b_terms)
+        return _record(graph.target, encoders=f_terms, helpers=b_terms)
+
+    def _follow(self, batch: Batch) -> Terms:
+        """One backward pass over a peer's loss."""
+        assert self.peer
+        target, encoded = self.peer.target(batch.index), self._encode(batch)
+        terms = self.peer.terms(target, encoded)
+        self.steppers[0].step(terms)
+        return _record(target, joint=terms)
 
     @torch.no_grad()
     def _initial_codes(self) -> Tensor:
@@ -136,14 +171,9 @@ class Trainer:
         for index in torch.arange(count, device=self.device).split(self.params.batch):
             batch = self.rows.select(index)
             encoded = self._encode(batch)
-            helped = self._help(encoded, self._graph(batch))
-            codes[index] = discrete_codes(encoded, helped, self.params)
+            helped = self._help(encoded, self.graphs(batch, encoded.image_features))
+            codes[index] = self.objective.codes(encoded, helped)
         return codes
-
-    def _graph(self, batch: Batch) -> Graph:
-        """The graph of the batch from its frozen features."""
-        similarity = aggregated_similarity(self.joint_features[batch.index], self.params.rho)
-        return Graph(normalised_adjacency(similarity), 2 * similarity - 1)
 
     def _encode(self, batch: Batch) -> Encoded:
         """Both encoders in the chosen precision; what they return is float32."""
@@ -160,25 +190,21 @@ class Trainer:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
-    def _stepper(self, modules: tuple[str, ...]) -> Stepper:
-        rates = {name: getattr(self.params.learning_rate, name) for name in modules}
+    def _stepper(self, names: tuple[str, ...]) -> Stepper:
+        """The optimiser of a block, each module at its own rate; modules left out are skipped."""
+        modules = {name: getattr(self.model, name) for name in names}
         groups = [
-            {"params": list(getattr(self.model, name).parameters()), "lr": rate}
-            for name, rate in rates.items()
+            {"params": list(module.parameters()), "lr": getattr(self.params.learning_rate, name)}
+            for name, module in modules.items()
+            if module is not None
         ]
         return Stepper([group for group in groups if group["params"]], self.params, self.dtype)
 
 
-def build(params: TrainParams, image_dim: int, text_dim: int) -> AGCH:
-    """The networks for `params`; with delta 0 the graph branch is left out (AGCH-5)."""
-    gcn_hidden = params.gcn_hidden if params.delta else 0
-    return AGCH(image_dim, text_dim, params.bits, params.hidden, gcn_hidden)
-
-
-def _record(graph: Graph, **blocks: Terms) -> Terms:
+def _record(target: Tensor, **blocks: Terms) -> Terms:
     """What is logged of a step: each block's loss, its weighted terms, the scale of the target."""
-    size = len(graph.target)
-    off_diagonal = graph.target[~torch.eye(size, dtype=torch.bool, device=graph.target.device)]
+    size = len(target)
+    off_diagonal = target[~torch.eye(size, dtype=torch.bool, device=target.device)]
     losses = {block: sum_of(terms.values()) for block, terms in blocks.items()}
     return {
         "loss/total": sum_of(losses.values()),

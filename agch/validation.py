@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agch.batches import TrainingSet
 from agch.metrics import bit_balance, evaluate, unique_codes
 from agch.model import AGCH
 from agch.ranking import pack
-from agch.batches import TrainingSet
 
 BLOCK = 1024
 FEW_CODES = 0.02
@@ -23,13 +23,14 @@ FEW_CODES = 0.02
 @torch.no_grad()
 def outputs(encoder: nn.Module, features: Tensor) -> Tensor:
     """(n, d or v) -> (n, c) float32 before the sign, on the CPU, a block of rows at a time."""
-    return torch.cat([encoder(block)[1].float().cpu() for block in features.split(BLOCK)])
+    return torch.cat([encoder(block.float())[1].float().cpu() for block in features.split(BLOCK)])
 
 
 def encode(model: AGCH, rows: TrainingSet) -> dict[str, NDArray[np.uint8]]:
     """Packed codes of both modalities, (n, c/8) each."""
+    model.eval()
     return {
-        "image": pack(outputs(model.image, rows.image).numpy()),
+        "image": pack(outputs(model.image, rows.image_input).numpy()),
         "text": pack(outputs(model.text, rows.text).numpy()),
     }
 

@@ -47,7 +47,8 @@ def measure(mode: str) -> dict[str, float]:
 
     network = efficientnet_lite0(None).network.to(memory_format=torch.channels_last)
     pixels = torch.randn(8, 3, 224, 224)
-    encoder = Encoder(1280, 1024, 64)
+    hidden = torch.nn.Sequential(torch.nn.Linear(1280, 1024), torch.nn.ReLU())
+    encoder = Encoder(1280, hidden, 1024, 64)
     rows = torch.randn(32, 1280)
     return {
         "features of a picture": best(lambda: forward(network, pixels)),

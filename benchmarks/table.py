@@ -1,52 +1,79 @@
-"""The table of results: random codes, CCA-ITQ and AGCH, both directions, map@50 and map.
+"""Tables of results, in Markdown; each setting is a DVC experiment at a code length and a seed.
 
-python -m benchmarks.table                  # of the workspace
-python -m benchmarks.table 16 32 64 128     # one DVC experiment per code length, `bits-<length>`
+python -m benchmarks.table                          # of the workspace
+python -m benchmarks.table methods --seeds 3        # random, CCA-ITQ, peers, AGCH, AGCH+
+python -m benchmarks.table elsewhere --set data.source=...  # AGCH and AGCH+ on other data
+python -m benchmarks.table ablation --bits 64       # what each part brings
+python -m benchmarks.table ambiguities --bits 64    # what the paper leaves open
+python -m benchmarks.table nested --bits 128        # one model whose prefixes are codes, too
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from typing import Any
+import argparse
+from collections.abc import Iterable, Iterator
 
-import dvc.api
+import yaml
 
-from stages import baseline, evaluate, params
+from benchmarks.experiments import COLUMNS, Result, floor, results, retrieval, settings
+from stages import params
 
-COLUMNS = [("i2t", "map@50"), ("i2t", "map"), ("t2i", "map@50"), ("t2i", "map")]
-
-
-def main(lengths: list[int]) -> None:
-    """Print the table of the workspace, or of an experiment per code length."""
-    names: dict[int, str | None] = {bits: run(bits) for bits in lengths}
-    names = names or {params.read()["train"]["bits"]: None}
-    print("| bits | codes   |", " | ".join(f"{' '.join(column):>10}" for column in COLUMNS), "|")
-    print("|-----:|---------|" + "|".join("-----------:" for _ in COLUMNS) + "|")
-    for bits, name in names.items():
-        for method, scores in methods(name):
-            cells = (f"{scores[direction][metric]:10.3f}" for direction, metric in COLUMNS)
-            print(f"| {bits:4} | {method:7} |", " | ".join(cells), "|")
+LENGTHS = [16, 32, 64, 128]
 
 
-def run(bits: int) -> str:
-    """Run the pipeline at this code length beside the workspace; returns the experiment's name."""
-    name = f"bits-{bits}"
-    print(f"dvc exp run --temp -n {name} -S train.bits={bits}", file=sys.stderr)
-    subprocess.run(["dvc", "exp", "remove", "-q", name], stderr=subprocess.DEVNULL)
-    command = ["dvc", "exp", "run", "--temp", "-q", "-n", name, "-S", f"train.bits={bits}"]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return name
+def main() -> None:
+    """Print the table that was asked for."""
+    asked = arguments()
+    if asked.group == "workspace":
+        print_rows(workspace())
+        return
+    common = dict(pair.split("=", 1) for pair in asked.set)
+    group = settings(asked.group)
+    rows = results(
+        group, asked.bits, asked.seeds, {k: yaml.safe_load(v) for k, v in common.items()}
+    )
+    print_rows(spread_nested(rows))
 
 
-def methods(revision: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and scores of each method in a revision; `None` is the workspace."""
-    floor = dvc.api.metrics_show(str(baseline.METRICS), rev=revision)
-    yield "random", floor["random"]
-    yield "CCA-ITQ", floor["cca_itq"]
-    yield "AGCH", dvc.api.metrics_show(str(evaluate.METRICS), rev=revision)
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    groups = ["workspace", "methods", "elsewhere", "ablation", "ambiguities", "nested"]
+    parser.add_argument("group", nargs="?", default="workspace", choices=groups)
+    parser.add_argument("--bits", nargs="+", type=int, default=LENGTHS)
+    parser.add_argument("--seeds", type=int, default=1, help="how many, from 0")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="for every row")
+    return parser.parse_args()
+
+
+def workspace() -> Iterator[Result]:
+    """The floor and the codes as they lie in `metrics/`."""
+    train = params.read()["train"]
+    yield from floor(train["bits"], [None])
+    name = train["variant"] if train["variant"] == "agch+" else "agch"
+    name = name if train["method"] == "agch" else train["method"]
+    yield Result(name.upper(), train["bits"], [retrieval(None)])
+
+
+def spread_nested(rows: Iterable[Result]) -> Iterator[Result]:
+    """A row of its own for each prefix of a nested model, shortest first."""
+    for row in rows:
+        for key in row.scores[0].get("nested", {}):
+            shorter = [scores["nested"][key] for scores in row.scores]
+            yield Result(row.name, int(key.removeprefix("bits_")), shorter)
+        yield row
+
+
+def print_rows(rows: Iterable[Result]) -> None:
+    """A Markdown table, line after line as the results come."""
+    print(f"| bits | {'codes':22} |", " | ".join(f"{' '.join(c):>13}" for c in COLUMNS), "|")
+    print(f"|-----:|{'-' * 24}|" + "|".join("-" * 14 + ":" for _ in COLUMNS) + "|")
+    for row in rows:
+        cells = " | ".join(f"{row.cell(*column):>13}" for column in COLUMNS)
+        print(f"| {row.bits:4} | {row.name:22} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":
-    main([int(argument) for argument in sys.argv[1:]])
+    main()

@@ -29,15 +29,17 @@ def main() -> None:
         storage.reading(SPLIT, storage.SPLIT) as split,
     ):
         storage.same_ids(codes, split)
-        found = directions(
-            {"image": codes["image"][:], "text": codes["text"][:]},
-            split["label"][:],
-            split["query"][:],
-            split["database"][:],
-            settings,
-        )
-        database = len(split["database"])
-    write_json(METRICS, summary(found, settings))
+        packed = {"image": codes["image"][:], "text": codes["text"][:]}
+        sides = split["label"][:], split["query"][:], split["database"][:]
+        lengths = [int(length) for length in codes["nested"][:-1]]
+    found = directions(packed, *sides, settings)
+    told = summary(found, settings)
+    for length in lengths:
+        prefixes = {name: rows[:, : length // 8] for name, rows in packed.items()}
+        shorter = directions(prefixes, *sides, settings, ACROSS)
+        told.setdefault("nested", {})[f"bits_{length}"] = summary(shorter, settings)
+    write_json(METRICS, told)
+    database = len(sides[2])
     print(f"{database} database rows; {in_a_line(found, settings)}")
     cutoffs = curve(database)
     across = {name: found[name] for name in ACROSS}

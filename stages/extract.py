@@ -19,7 +19,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from agch import storage
-from agch.backbones import BACKBONES
+from agch.backbones import BACKBONES, alexnet_pool5
 from agch.features import Block, check_unreadable, extract, indicator
 from agch.runtime import RuntimeParams, pin_runtime
 from agch.schema import section
@@ -37,7 +37,13 @@ class ExtractParams:
 
     backbone: Literal["efficientnet_lite0", "alexnet"]
     weights: str | None
+    pool5: bool
     batch: Annotated[int, Field(ge=1)]
+
+    def __post_init__(self) -> None:
+        """Only AlexNet has a pool5."""
+        if self.pool5 and self.backbone != "alexnet":
+            raise ValueError(f"pool5 needs backbone 'alexnet'; got '{self.backbone}'")
 
 
 def main() -> None:
@@ -45,7 +51,8 @@ def main() -> None:
     settings = params.load("extract", ExtractParams)
     runtime = params.load("runtime", RuntimeParams)
     device = pin_runtime(runtime)
-    backbone = BACKBONES[settings.backbone](Path(settings.weights) if settings.weights else None)
+    make = alexnet_pool5 if settings.pool5 else BACKBONES[settings.backbone]
+    backbone = make(Path(settings.weights) if settings.weights else None)
     entries = [json.loads(line) for line in MANIFEST.read_text(encoding="utf-8").splitlines()]
     names = json.loads(VOCABULARY.read_text(encoding="utf-8"))
     attributes = {
@@ -55,9 +62,12 @@ def main() -> None:
         "weights_sha256": backbone.weights_sha256,
     }
     with storage.create(FEATURES, storage.FEATURES, **attributes) as file:
-        image = storage.allocate(file, "image", (len(entries), backbone.dim), "float32")
+        targets = [storage.allocate(file, "image", (len(entries), backbone.dim), "float32")]
+        if backbone.pool5:
+            shape = len(entries), backbone.pool5
+            targets.append(storage.allocate(file, "image_pool5", shape, "float16"))
         blocks = extract(backbone, pictures(entries), settings.batch, device, runtime.threads)
-        kept = fill(image, blocks, entries)
+        kept = fill(targets, blocks, entries)
         storage.put(file, "id", [entry["id"] for entry in kept])
         storage.put(file, "text", indicator([entry["tags"] for entry in kept], names["words"]))
         storage.put(file, "label", indicator([entry["labels"] for entry in kept], names["labels"]))
@@ -67,18 +77,25 @@ def main() -> None:
 
 
 def fill(
-    image: Dataset, blocks: Iterable[Block], entries: list[dict[str, Any]]
+    targets: list[Dataset], blocks: Iterable[Block], entries: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Write the features of readable pictures row after row; returns the entries of these rows."""
+    """Write the features of readable pictures row after row; returns the entries of these rows.
+
+    The first dataset takes the first columns of a block, the next one those that follow.
+    """
     kept: list[int] = []
     unreadable: dict[str, str] = {}
     for block in blocks:
-        image[len(kept) : len(kept) + len(block.rows)] = block.features
+        column = 0
+        for target in targets:
+            end = column + target.shape[1]
+            target[len(kept) : len(kept) + len(block.rows)] = block.features[:, column:end]
+            column = end
         kept += block.rows
         unreadable |= {entries[row]["id"]: reason for row, reason in block.unreadable.items()}
     check_unreadable(unreadable, len(entries))
-    if unreadable:
-        image.resize(len(kept), axis=0)
+    for target in targets if unreadable else ():
+        target.resize(len(kept), axis=0)
     return [entries[row] for row in kept]
 
 

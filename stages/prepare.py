@@ -30,7 +30,7 @@ VOCABULARY = Path("data/vocabulary.json")
 class DataParams:
     """Section `data`."""
 
-    source: Literal["openclipart"]
+    source: Literal["openclipart", "openmoji"]
     path: str
     sha256: str | None
     min_items: Annotated[int, Field(ge=1)]

@@ -2,7 +2,7 @@
 
 Reads   data/features.h5, data/split.h5
 Writes  models/agch.pt, plots/train/ (curves by dvclive), metrics/train.json
-Params  train, runtime
+Params  train, runtime, extract.weights
 Run     python -m stages.train
 """
 
@@ -19,11 +19,14 @@ from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from agch import checkpoint, storage
+from agch.alexnet import alexnet_fc_weights
 from agch.batches import TrainingSet
+from agch.encoders import image_inputs
 from agch.files import replacing, write_json
 from agch.hyperparameters import TrainParams
 from agch.record import History, best_epoch, in_a_line, score, summary, warn_of_collapse
 from agch.runtime import RuntimeParams, pin_runtime, seeded
+from agch.target import describe
 from agch.training import Trainer
 from agch.validation import Validator, describe_codes, encode
 from stages import params
@@ -41,14 +44,17 @@ def main() -> None:
     settings = params.load("train", TrainParams)
     runtime = params.load("runtime", RuntimeParams)
     device = pin_runtime(runtime)
-    rows, validation_rows = read_rows(device)
-    trainer = Trainer(rows, settings, seeded(settings.seed))
+    rows, validation_rows = read_rows(settings, device)
+    start = alexnet_weights() if settings.image_encoder == "alexnet_fc" else None
+    trainer = Trainer(rows, settings, seeded(settings.seed), start)
     validator = Validator(rows, validation_rows)
     resolved = TypeAdapter(TrainParams).dump_python(settings, by_alias=True)
     print(
         f"{len(rows.image)} training rows, {rows.image.shape[1]} image features, "
         f"{rows.text.shape[1]} words; {settings.bits} bits on {device}"
     )
+    if settings.method == "agch" and settings.similarity_image == "frozen":
+        print(describe(*trainer.graphs.scale_of_target()))
     everything = resolved | asdict(runtime) | {"device": str(device)}
     key = checkpoint.run_key(everything, [FEATURES, SPLIT, Path(__file__)])
     saved = checkpoint.Checkpoint(CHECKPOINTS, key)
@@ -93,18 +99,28 @@ def fit(
     return history, best or trainer.model.state_dict()
 
 
-def read_rows(device: torch.device) -> tuple[TrainingSet, TrainingSet]:
+def alexnet_weights() -> dict[str, torch.Tensor]:
+    """fc6 and fc7 of the AlexNet that extracted the features."""
+    path = params.read()["extract"]["weights"]
+    with storage.reading(FEATURES, storage.FEATURES) as features:
+        digest = features.attrs["weights_sha256"]
+    return alexnet_fc_weights(Path(path) if path else None, digest)
+
+
+def read_rows(settings: TrainParams, device: torch.device) -> tuple[TrainingSet, TrainingSet]:
     """Training and validation rows as tensors on the device."""
     with (
         storage.reading(FEATURES, storage.FEATURES) as features,
         storage.reading(SPLIT, storage.SPLIT) as split,
     ):
         storage.same_ids(features, split)
+        inputs = image_inputs(features, settings)
         train, validation = (
             TrainingSet(
                 torch.from_numpy(features["image"][rows]).to(device),
                 torch.from_numpy(features["text"][rows]).to(device, torch.float32),
                 torch.from_numpy(split["label"][rows]).to(device),
+                torch.from_numpy(inputs[rows]).to(device),
             )
             for rows in (split["train"][:], split["validation"][:])
         )

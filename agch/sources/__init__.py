@@ -59,8 +59,17 @@ def _openclipart(path: Path) -> Source:
     return OpenClipart(path)
 
 
+def _openmoji(path: Path) -> Source:
+    from agch.sources.openmoji import OpenMoji
+
+    return OpenMoji(path)
+
+
 # each entry imports its module when used: a source brings along only what it needs itself
-SOURCES: dict[str, Callable[[Path], Source]] = {"openclipart": _openclipart}
+SOURCES: dict[str, Callable[[Path], Source]] = {
+    "openclipart": _openclipart,
+    "openmoji": _openmoji,
+}
 
 
 def open_source(name: str, path: Path, sha256: str | None) -> Source:
@@ -77,8 +86,8 @@ def open_source(name: str, path: Path, sha256: str | None) -> Source:
         raise SourceError(f"data source '{name}' is unknown; choose one of: {', '.join(SOURCES)}")
     if not path.is_file():
         raise SourceError(
-            f"{path}: no such file, expected the archive of data source '{name}'; restore it from "
-            "the repository or correct the path"
+            f"{path}: no such file, expected the archive of data source '{name}'; restore it, "
+            "build it with the build.py of its folder, or correct the path"
         )
     if sha256 is not None and (found := digest_of(path)) != sha256.lower():
         raise SourceError(

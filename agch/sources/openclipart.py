@@ -18,7 +18,7 @@ from agch.sources import Item, SourceError
 from agch.text import label_words, without
 
 MANIFEST = "manifest.jsonl"
-REMEDY = "restore the archive from the repository or rebuild it with data/openclipart/build.py"
+REMEDY = "restore the archive or rebuild it with the build.py of its folder"
 
 
 @dataclass(frozen=True)

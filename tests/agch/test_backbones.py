@@ -17,7 +17,8 @@ from torch import nn
 from torch.nn.functional import linear
 from torchvision import models
 
-from agch.backbones import BACKBONES, WeightsError, alexnet, efficientnet_lite0
+from agch.backbones import BACKBONES, alexnet, efficientnet_lite0
+from agch.weights import WeightsError
 
 ROOT = Path(__file__).parents[2]
 PIXELS = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
@@ -30,24 +31,6 @@ def picture(width, height):
 
 def digest(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def alexnet_weights(tmp_path_factory):
-    """AlexNet's state dict in a small file: each row of a matrix is the one above, moved by one."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.device("meta"):
-        shapes = {name: p.shape for name, p in models.alexnet().state_dict().items()}
-    weights = {}
-    for name, (rows, *rest) in shapes.items():
-        columns = torch.Size(rest).numel()
-        values = torch.randn(rows + columns, generator=generator) / max(columns, 10) ** 0.5
-        weights[name] = values.as_strided((rows, columns), (1, 1))
-        weights[name] = weights[name].reshape(rows, *rest) if len(rest) != 1 else weights[name]
-    path = tmp_path_factory.mktemp("weights") / "alexnet.pth"
-    torch.save(weights, path)
-    assert path.stat().st_size < 20e6
-    return path
 
 
 @torch.inference_mode()
@@ -64,6 +47,7 @@ def test_alexnet_gives_fc7_after_its_relu(alexnet_weights):
     assert 0.1 < (features == 0).float().mean() < 0.9
     assert not torch.equal(features[0], features[1])
     assert backbone.weights_sha256 == digest(alexnet_weights)
+    assert backbone.pool5 == 0
 
 
 @pytest.fixture
@@ -99,6 +83,7 @@ def test_efficientnet_gives_its_last_maps_averaged_over_space():
     assert features.shape == (2, backbone.dim) == (2, 1280)
     assert not torch.equal(features[0], features[1])
     assert backbone.weights_sha256 == digest(path)
+    assert backbone.pool5 == 0
 
 
 def test_efficientnet_sees_the_whole_picture_between_minus_1_and_1():

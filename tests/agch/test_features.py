@@ -31,11 +31,13 @@ class MeanColour(nn.Module):
         return pixels.mean((2, 3))
 
 
+def pixels_of(picture):
+    return to_tensor(picture, (0,) * 3, (1,) * 3)
+
+
 @pytest.fixture
 def backbone():
-    return Backbone(
-        MeanColour(), lambda picture: to_tensor(picture, (0,) * 3, (1,) * 3), 3, "digest"
-    )
+    return Backbone(MeanColour(), pixels_of, 3, "digest")
 
 
 def picture(red):
@@ -116,23 +118,61 @@ def test_nothing_is_said_where_every_picture_was_read(capsys):
 
 
 @pytest.fixture
-def image():
-    """A dataset of 200 rows by 2, in memory."""
-    with h5py.File("image", "w", driver="core", backing_store=False) as file:
-        yield file.create_dataset("image", (200, 2), "float32", chunks=(8, 2), maxshape=(None, 2))
+def file():
+    """An empty HDF5 file in memory."""
+    with h5py.File("features", "w", driver="core", backing_store=False) as file:
+        yield file
 
 
-def test_rows_of_unreadable_pictures_are_left_out_of_the_file(image, capsys):
-    entries = [{"id": f"item{row}"} for row in range(200)]
+def dataset(file, name, columns, dtype):
+    """200 rows, of which the last may be cut off."""
+    return file.create_dataset(name, (200, columns), dtype, maxshape=(None, columns))
+
+
+ENTRIES = [{"id": f"item{row}"} for row in range(200)]
+
+
+def test_rows_of_unreadable_pictures_are_left_out_of_the_file(file, capsys):
     rows = [row for row in range(200) if row != 5]
     blocks = [
         Block(rows[:9], np.array([[row, 1] for row in rows[:9]], "f4"), {5: "damaged"}),
         Block(rows[9:], np.array([[row, 2] for row in rows[9:]], "f4"), {}),
     ]
-    kept = fill(image, blocks, entries)
+    image = dataset(file, "image", 2, "float32")
+    kept = fill([image], blocks, ENTRIES)
     assert [entry["id"] for entry in kept] == [f"item{row}" for row in rows]
     assert image[:, 0].tolist() == rows
     assert "item5: damaged" in capsys.readouterr().out
+
+
+def test_columns_of_a_block_are_split_among_the_datasets_in_order(file):
+    # row r has the columns r, r + 1, r + 2, r + 3, r + 4: two for the first, three for the second
+    rows = [row for row in range(200) if row != 5]
+    columns = [[row + column for column in range(5)] for row in rows]
+    blocks = [
+        Block(rows[:9], np.array(columns[:9], "f4"), {5: "damaged"}),
+        Block(rows[9:], np.array(columns[9:], "f4"), {}),
+    ]
+    image, pool5 = dataset(file, "image", 2, "float32"), dataset(file, "pool5", 3, "float16")
+    fill([image, pool5], blocks, ENTRIES)
+    assert image[:].tolist() == [row[:2] for row in columns]
+    assert pool5[:].tolist() == [row[2:] for row in columns]
+    assert (image.dtype, pool5.dtype) == (np.float32, np.float16)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_block_of_unreadable_pictures_alone_leaves_no_row_in_any_dataset(file, batch):
+    # 200 pictures with one unreadable: in batches of one it is a block by itself
+    reds = [BROKEN if row == 5 else picture(row) for row in range(200)]
+    network = nn.Sequential(MeanColour(), nn.Linear(3, 5))
+    backbone = Backbone(network, pixels_of, 2, "digest", pool5=3)
+    image, pool5 = dataset(file, "image", 2, "float32"), dataset(file, "pool5", 3, "float16")
+    kept = fill([image, pool5], extract(backbone, reds, batch, CPU, workers=2), ENTRIES)
+    assert len(kept) == len(image) == len(pool5) == 199
+    seen = torch.tensor([[row / 255, 0, 1] for row in range(200) if row != 5])
+    expected = network[1](seen).detach().numpy()
+    np.testing.assert_allclose(image[:], expected[:, :2], atol=1e-6)
+    np.testing.assert_allclose(pool5[:], expected[:, 2:], atol=1e-3)
 
 
 def test_indicator_has_a_1_where_a_row_has_the_name():

@@ -1,13 +1,24 @@
-"""The similarity target against the paper's worked example and explicit loops."""
+"""The similarity of two modalities against the paper's worked example and explicit loops."""
 
 import math
 
 import pytest
 import torch
+from made import params
 
-from agch.similarity import aggregated_similarity, joint_features, normalised_adjacency
+from agch.similarity import (
+    aggregated_similarity,
+    decay,
+    idf,
+    normalised_adjacency,
+    products,
+    weighted_rows,
+)
 
 ROWS = 5
+# Two rows of about unit length, a.b = 0.95, ||a - b|| = sqrt(0.04 + 0.04 + 0.01 + 0.01) = 0.316.
+EXAMPLE = torch.tensor([[0.5, 0.5, 0.5, 0.5, 0.0], [0.3, 0.5, 0.7, 0.4, 0.1]])
+NOTHING = torch.zeros(2, 1)
 
 
 def features(seed=0):
@@ -19,78 +30,144 @@ def features(seed=0):
     return image, text
 
 
+def parts(image=None, text=None, power=1):
+    """Both parts of Z with the paper's weights 2 and 0.3."""
+    made_image, made_text = features()
+    image, text = made_image if image is None else image, made_text if text is None else text
+    return weighted_rows(image, 2, power), weighted_rows(text, 0.3, power)
+
+
 def loop_cosine(matrix, i, j):
     a, b = matrix[i].tolist(), matrix[j].tolist()
     norms = math.hypot(*a) * math.hypot(*b)
     return sum(x * y for x, y in zip(a, b)) / norms if norms else 0.0
 
 
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b))
+
+
+def decayed(a, b):
+    return math.exp(-math.dist(a, b) / 4)
+
+
+# Each similarity of one pair, from the image and text parts of both rows.
+LOOPS = {
+    "product": lambda v, t, w, u: dot(v + t, w + u) * decayed(v + t, w + u),
+    "cosine": lambda v, t, w, u: dot(v + t, w + u),
+    "distance": lambda v, t, w, u: decayed(v + t, w + u),
+}
+
+
 def test_worked_example_of_the_paper():
-    # ||a - b|| = sqrt(0.04 + 0 + 0.04 + 0.01 + 0.01) = 0.316, so D = exp(-0.316 / 4) = 0.924;
-    # a and b are rows of about unit length with a.b = 0.95, so S = 0.95 * 0.924 = 0.878
-    joint = torch.tensor([[0.5, 0.5, 0.5, 0.5, 0.0], [0.3, 0.5, 0.7, 0.4, 0.1]])
-    cosine, similarity = joint[0] @ joint[1], aggregated_similarity(joint, rho=4)[0, 1]
-    assert float(similarity / cosine) == pytest.approx(0.924, abs=5e-4)
-    assert float(similarity) == pytest.approx(0.878, abs=5e-4)
+    # D = exp(-0.316 / 4) = 0.924 and S = 0.95 * 0.924 = 0.878
+    assert float(decay(EXAMPLE, params())[0, 1]) == pytest.approx(0.924, abs=5e-4)
+    similarity = aggregated_similarity(EXAMPLE, NOTHING, params())
+    assert float(similarity[0, 1]) == pytest.approx(0.878, abs=5e-4)
+
+
+def test_the_printed_second_root_gives_another_decay():
+    # exp(-sqrt(0.316) / 4) = 0.869
+    second = decay(EXAMPLE, params(distance="root"))
+    assert float(second[0, 1]) == pytest.approx(0.869, abs=5e-4)
+
+
+@pytest.mark.parametrize("distance, expected", [("norm", 5 / 2), ("root", math.sqrt(5) / 2)])
+def test_decay_falls_with_the_distance_over_rho(distance, expected):
+    # (0, 0) and (3, 4) are 5 apart; rho is 2
+    rows = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    found = decay(rows, params(distance=distance, rho=2.0))
+    assert -math.log(float(found[0, 1])) == pytest.approx(expected, rel=1e-5)
+    assert found.diagonal().tolist() == [1.0, 1.0]
+
+
+def test_products_are_all_inner_products():
+    # (1, 2).(1, 2) = 5, (1, 2).(3, -1) = 1, (3, -1).(3, -1) = 10
+    assert products(torch.tensor([[1.0, 2.0], [3.0, -1.0]])).tolist() == [[5.0, 1.0], [1.0, 10.0]]
 
 
 @pytest.mark.parametrize("power", [1, 2])
-def test_joint_features_multiply_to_gamma_to_the_power_times_cosine(power):
+def test_weighted_rows_multiply_to_gamma_to_the_power_times_cosine(power):
     image, text = features()
-    joint = joint_features(image, text, gamma_v=2, gamma_t=0.3, gamma_power=power)
+    product = products(torch.cat(parts(power=power), dim=1))
     weight_v, weight_t = {1: (2, 0.3), 2: (4, 0.09)}[power]
-    product = joint @ joint.T
     for i in range(ROWS):
         for j in range(ROWS):
             expected = weight_v * loop_cosine(image, i, j) + weight_t * loop_cosine(text, i, j)
             assert float(product[i, j]) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("power, length", [(1, math.sqrt(3)), (2, 3)])
+def test_weighted_rows_have_length_gamma_or_its_root(power, length):
+    rows = weighted_rows(torch.tensor([[3.0, 4.0], [0.0, 0.1]]), 3, power)
+    assert rows.norm(dim=1).tolist() == pytest.approx([length, length], rel=1e-6)
+
+
 @pytest.mark.parametrize("power", [1, 2])
-def test_similarity_is_product_times_decayed_distance(power):
-    joint = joint_features(*features(), gamma_v=2, gamma_t=0.3, gamma_power=power)
-    similarity = aggregated_similarity(joint, rho=4)
+@pytest.mark.parametrize("kind", LOOPS)
+def test_each_similarity_against_loops(kind, power):
+    image, text = parts(power=power)
+    similarity = aggregated_similarity(image, text, params(similarity=kind))
+    rows = list(zip(image.tolist(), text.tolist()))
     for i in range(ROWS):
         for j in range(ROWS):
-            a, b = joint[i].tolist(), joint[j].tolist()
-            product = sum(x * y for x, y in zip(a, b))
-            expected = product * math.exp(-math.dist(a, b) / 4)
+            expected = LOOPS[kind](*rows[i], *rows[j])
+            assert float(similarity[i, j]) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_mixed_similarity_adds_products_of_texts_and_decays_of_images(share):
+    image, text = parts()
+    settings = params(similarity="mixed", mixed_weight=share)
+    similarity = aggregated_similarity(image, text, settings)
+    v, t = image.tolist(), text.tolist()
+    for i in range(ROWS):
+        for j in range(ROWS):
+            expected = share * dot(t[i], t[j]) + (1 - share) * decayed(v[i], v[j])
             assert float(similarity[i, j]) == pytest.approx(expected, abs=1e-4)
 
 
 def test_scale_of_the_features_does_not_matter_but_that_of_gamma_does():
     image, text = features()
-    joint = joint_features(image, text, 2, 0.3, 1)
-    torch.testing.assert_close(joint_features(7 * image, text / 5, 2, 0.3, 1), joint)
-    # the longest possible row: cos = 1 in both modalities, so Z.Z = gamma_v + gamma_t
+    for found, expected in zip(parts(7 * image, text / 5), parts()):
+        torch.testing.assert_close(found, expected)
+    # a row with itself: cos = 1 in both modalities, so Z.Z = gamma_v + gamma_t
+    joint = torch.cat(parts(), dim=1)
     assert float(joint[0] @ joint[0]) == pytest.approx(2.3, abs=1e-5)
 
 
-def test_similarity_is_symmetric():
-    similarity = aggregated_similarity(joint_features(*features(), 2, 0.3, 1), rho=4)
+@pytest.mark.parametrize("kind", ["product", "cosine", "distance", "mixed"])
+def test_similarity_is_symmetric(kind):
+    similarity = aggregated_similarity(*parts(), params(similarity=kind))
     torch.testing.assert_close(similarity, similarity.T)
 
 
 def test_diagonal_of_the_similarity_is_that_of_the_product():
     # a row has distance 0 to itself, also after rounding: exp(0) = 1
-    joint = joint_features(*features(), 2, 0.3, 1)
-    diagonal = aggregated_similarity(joint, rho=1e-3).diagonal()
-    assert torch.equal(diagonal, (joint @ joint.T).diagonal())
+    image, text = parts()
+    diagonal = aggregated_similarity(image, text, params(rho=1e-3)).diagonal()
+    assert torch.equal(diagonal, products(torch.cat([image, text], dim=1)).diagonal())
 
 
 def test_equal_rows_are_as_similar_as_a_row_to_itself():
-    joint = joint_features(*(torch.cat([part, part]) for part in features()), 2, 0.3, 1)
-    similarity = aggregated_similarity(joint, rho=4)
+    twice = parts(*(torch.cat([part, part]) for part in features()))
+    similarity = aggregated_similarity(*twice, params())
     torch.testing.assert_close(
         similarity[:ROWS, ROWS:].diagonal(), similarity.diagonal()[:ROWS], atol=1e-3, rtol=1e-3
     )
 
 
 def test_row_without_tags_stays_zero_in_the_text_part():
-    image, text = features()
-    joint = joint_features(image, text, 2, 0.3, 1)
-    assert torch.equal(joint[2, 6:], torch.zeros(9))
-    assert torch.isfinite(joint).all()
+    _, text = parts()
+    assert torch.equal(text[2], torch.zeros(9))
+    assert torch.isfinite(text).all()
+
+
+def test_idf_is_the_log_of_how_few_rows_have_a_word():
+    # 4 rows; the words stand in 4, 2, 1 and 0 of them; the last counts as if one row had it
+    text = torch.tensor([[1, 1, 0, 0], [1, 3, 0, 0], [1, 0, 2, 0], [1, 0, 0, 0]]).float()
+    expected = [0.0, math.log(2), math.log(4), math.log(4)]
+    assert idf(text).tolist() == pytest.approx(expected, rel=1e-6)
 
 
 def test_adjacency_divides_by_the_roots_of_both_row_sums():
@@ -99,8 +176,9 @@ def test_adjacency_divides_by_the_roots_of_both_row_sums():
     torch.testing.assert_close(adjacency, torch.tensor([[3 / 4, 1 / 6], [1 / 6, 8 / 9]]))
 
 
-def test_adjacency_against_loops():
-    similarity = aggregated_similarity(joint_features(*features(), 2, 0.3, 1), rho=4)
+@pytest.mark.parametrize("kind", ["product", "cosine", "distance", "mixed"])
+def test_adjacency_against_loops(kind):
+    similarity = aggregated_similarity(*parts(), params(similarity=kind))
     adjacency, sums = normalised_adjacency(similarity), [sum(row) for row in similarity.tolist()]
     for i in range(ROWS):
         for j in range(ROWS):
@@ -108,8 +186,9 @@ def test_adjacency_against_loops():
             assert float(adjacency[i, j]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_row_sums_are_positive_where_a_row_has_no_tags():
-    similarity = aggregated_similarity(joint_features(*features(), 2, 0.3, 1), rho=4)
+@pytest.mark.parametrize("kind", ["product", "cosine", "distance", "mixed"])
+def test_row_sums_are_positive_where_a_row_has_no_tags(kind):
+    similarity = aggregated_similarity(*parts(), params(similarity=kind))
     assert (similarity.sum(1) > 0).all()
     adjacency = normalised_adjacency(similarity)
     assert (adjacency.sum(1) > 0).all() and torch.isfinite(adjacency).all()
@@ -118,9 +197,7 @@ def test_row_sums_are_positive_where_a_row_has_no_tags():
 def test_row_without_any_feature_is_an_isolated_node():
     image, text = features()
     image[2] = 0
-    adjacency = normalised_adjacency(
-        aggregated_similarity(joint_features(image, text, 2, 0.3, 1), rho=4)
-    )
+    adjacency = normalised_adjacency(aggregated_similarity(*parts(image, text), params()))
     assert torch.equal(adjacency[2], torch.zeros(ROWS))
     assert torch.equal(adjacency[:, 2], torch.zeros(ROWS))
     assert torch.isfinite(adjacency).all()

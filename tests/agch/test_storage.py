@@ -25,7 +25,7 @@ from agch.storage import (
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = [FEATURES, SPLIT, CODES]
-LENGTHS = {"n": 3, "d": 4, "v": 5, "l": 2, "q": 1, "b": 2, "t": 2, "e": 1, "p": 1, "c": 8}
+LENGTHS = dict(n=3, d=4, k=6, v=5, l=2, q=1, b=2, t=2, e=1, p=1, c=8, s=2)
 WORDS = ["a", "événement", "дом", "家", "🙂"]
 
 
@@ -194,7 +194,8 @@ def test_a_missing_attribute_is_refused(path, key):
 
 
 @pytest.mark.parametrize(
-    ("contract", "name"), [(each, name) for each in CONTRACTS for name in each.datasets]
+    ("contract", "name"),
+    [(each, name) for each in CONTRACTS for name in each.datasets if name not in each.optional],
 )
 def test_a_missing_dataset_is_refused(path, contract, name):
     write(path, contract)
@@ -205,6 +206,31 @@ def test_a_missing_dataset_is_refused(path, contract, name):
     assert message.endswith(f"; make it again with `dvc repro {contract.stage}`")
 
 
+def test_features_may_come_without_pool5_and_nothing_else_is_optional():
+    optional = {each.kind: each.optional for each in CONTRACTS}
+    assert optional == {"features": ("image_pool5",), "split": (), "codes": ()}
+
+
+def test_an_optional_dataset_may_be_absent_for_writer_and_reader(path):
+    everything = dict(contents(FEATURES))
+    with create(path, FEATURES, **dict.fromkeys(FEATURES.attributes, "")) as file:
+        for name, values in everything.items():
+            dtype = FEATURES.datasets[name][0]
+            if name != "image_pool5":
+                put(file, name, values if dtype == "text" else values.astype(dtype))
+    with reading(path, FEATURES) as file:
+        assert set(file) == set(everything) - {"image_pool5"}
+
+
+def test_codes_say_which_prefixes_serve(path):
+    write(path, CODES, nested=np.array([8, 16]))
+    with reading(path, CODES) as file:
+        assert file["nested"][:].tolist() == [8, 16]
+    write(path, CODES, nested=np.array([]))  # none do
+    with reading(path, CODES) as file:
+        assert file["nested"].shape == (0,)
+
+
 @pytest.mark.parametrize(
     ("name", "values", "found", "expected"),
     [
@@ -212,6 +238,8 @@ def test_a_missing_dataset_is_refused(path, contract, name):
         ("image", np.zeros((3, 4), ">f4"), ">f4 (3, 4)", "float32 (n=3, d)"),
         ("image", np.zeros(3, "f4"), "float32 (3,)", "float32 (n=3, d)"),
         ("image", np.zeros((2, 4), "f4"), "float32 (2, 4)", "float32 (n=3, d)"),
+        ("image_pool5", np.zeros((3, 6), "f4"), "float32 (3, 6)", "float16 (n=3, k)"),
+        ("image_pool5", np.zeros((2, 6), "f2"), "float16 (2, 6)", "float16 (n=3, k)"),
         ("text", np.zeros((3, 5), "i1"), "int8 (3, 5)", "uint8 (n=3, v)"),
         ("vocabulary", np.array(WORDS[:1] * 4, "S"), "text (4,)", "text (v=5)"),
         ("vocabulary", np.arange(5), "int64 (5,)", "text (v=5)"),

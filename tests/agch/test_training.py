@@ -4,32 +4,19 @@ import math
 
 import pytest
 import torch
-from made import clusters, params, same, trainer, weights
+from made import PLUS, clusters, moved, params, run, same, trainer, weights
 
 from agch import checkpoint
 from agch.batches import TrainingSet
+from agch.encoders import build
 from agch.errors import InputError
-from agch.objective import discrete_codes, encoder_terms, helper_terms, joint_terms
+from agch.objective import Objective
 from agch.runtime import seeded
-from agch.similarity import aggregated_similarity, joint_features, normalised_adjacency
-from agch.training import Trainer, build
+from agch.similarity import aggregated_similarity, normalised_adjacency, weighted_rows
 from agch.validation import Validator
 
 SCHEDULES = pytest.mark.parametrize("schedule", ["alternating", "joint"])
 MODULES = ("image", "text", "fusion", "gcn")
-
-
-def run(made: Trainer, epochs: int) -> list[dict[str, float]]:
-    return [made.epoch() for _ in range(epochs)]
-
-
-def moved(made: Trainer, before: dict[str, torch.Tensor]) -> set[str]:
-    """The modules of which every weight has changed; asserts that the others kept all bits."""
-    after = weights(made)
-    changed = {name for name in after if not torch.equal(before[name], after[name])}
-    modules = {name.split(".")[0] for name in changed}
-    assert changed == {name for name in after if name.split(".")[0] in modules}
-    return modules
 
 
 def test_batches_keep_the_order_and_drop_the_incomplete_last_one():
@@ -40,11 +27,14 @@ def test_batches_keep_the_order_and_drop_the_incomplete_last_one():
 
 
 def test_parts_of_a_batch_belong_to_the_same_rows():
+    # the image of a batch is what its encoder reads, in single precision, not the frozen features
     number = torch.arange(10)[:, None]
-    rows = TrainingSet(number.float(), 10.0 * number, (20 * number).to(torch.uint8))
+    label, inputs = (20 * number).to(torch.uint8), (30 * number).half()
+    rows = TrainingSet(number.float(), 10.0 * number, label, inputs)
     for batch in rows.batches(torch.tensor([7, 1, 9, 0]), 2):
         index = batch.index.tolist()
-        assert batch.image[:, 0].tolist() == index
+        assert batch.image[:, 0].tolist() == [30 * row for row in index]
+        assert batch.image.dtype == torch.float32
         assert batch.text[:, 0].tolist() == [10 * row for row in index]
         assert batch.label[:, 0].tolist() == [20 * row for row in index]
 
@@ -113,15 +103,22 @@ def test_each_step_of_the_alternation_moves_its_block_alone(stopped, expected):
     assert moved(made, before) == expected
 
 
+def graph_of(rows, part, settings, image_features=None):
+    """Adjacency and target of some rows, from the formulas."""
+    image = rows.image[part] if image_features is None else image_features.detach()
+    parts = weighted_rows(image, 2, 1), weighted_rows(rows.text[part], 0.3, 1)
+    similarity = aggregated_similarity(*parts, settings)
+    return normalised_adjacency(similarity), 2 * similarity - 1
+
+
 def one_batch(rows, settings, seed=0):
     """Everything that the one batch of the first epoch is made of."""
     generator = seeded(seed)
     model = build(settings, rows.image.shape[1], rows.text.shape[1])
     order = torch.randperm(len(rows.image), generator=generator)
-    joint = joint_features(rows.image, rows.text, 2, 0.3, 1)
-    similarity = aggregated_similarity(joint[order], rho=4)
-    inputs = rows.image[order], rows.text[order]
-    return model, order, inputs, normalised_adjacency(similarity), 2 * similarity - 1
+    encoded = model.encode(rows.image[order], rows.text[order])
+    learned = encoded.image_features if settings.similarity_image == "encoder" else None
+    return model, order, encoded, *graph_of(rows, order, settings, learned)
 
 
 def descend(modules, terms, rate):
@@ -134,36 +131,49 @@ def descend(modules, terms, rate):
 
 
 PLAIN = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0, "rate": 0.1, "delta": 0.5}
+EACH = pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"fusion": False},
+        {"gcn_detach": True},
+        {"similarity_image": "encoder"},
+        {"similarity": "mixed"},
+        {"text_input": "unit"},
+        {"nested": [8, 16], "bits": 16},
+    ],
+    ids=str,
+)
 
 
-def test_joint_step_by_hand():
-    rows, settings = clusters(8), params(schedule="joint", **PLAIN)
-    made = trainer(rows, schedule="joint", **PLAIN)
+@EACH
+def test_joint_step_by_hand(changes):
+    rows, settings = clusters(8), params(schedule="joint", **PLAIN, **changes)
+    made = trainer(rows, schedule="joint", **PLAIN, **changes)
     record = made.epoch()
-    model, _, inputs, adjacency, target = one_batch(rows, settings)
-    encoded = model.encode(*inputs)
-    terms = joint_terms(target, encoded, model.help(encoded, adjacency), settings)
+    model, _, encoded, adjacency, target = one_batch(rows, settings)
+    terms = Objective(settings).joint(target, encoded, model.help(encoded, adjacency))
     descend([model], terms, rate=0.1)
     torch.testing.assert_close(weights(made), model.state_dict())
     assert record["loss/joint"] == pytest.approx(sum(terms.values()).item())
 
 
-def test_alternating_step_by_hand():
+@EACH
+def test_alternating_step_by_hand(changes):
     # F: encoders against the codes of before; B: codes of the new encoders, then the helpers
-    rows, settings = clusters(8), params(**PLAIN)
-    made = trainer(rows, **PLAIN)
+    rows, settings = clusters(8), params(**PLAIN, **changes)
+    made, objective = trainer(rows, **PLAIN, **changes), Objective(settings)
     before = made.codes.clone()
     record = made.epoch()
-    model, order, inputs, adjacency, target = one_batch(rows, settings)
-    encoded = model.encode(*inputs)
+    model, order, encoded, adjacency, target = one_batch(rows, settings)
     helped = model.help(encoded, adjacency)
-    f_terms = encoder_terms(target, encoded, helped, before[order], settings)
+    f_terms = objective.encoders(target, encoded, helped, before[order])
     descend([model.image, model.text], f_terms, rate=0.1)
-    encoded = model.encode(*inputs)
+    encoded = model.encode(rows.image[order], rows.text[order])
     helped = model.help(encoded, adjacency)
-    codes = discrete_codes(encoded, helped, settings)
-    b_terms = helper_terms(target, encoded, helped, codes, settings)
-    descend([model.fusion, model.gcn], b_terms, rate=0.1)
+    codes = objective.codes(encoded, helped)
+    b_terms = objective.helpers(target, encoded, helped, codes)
+    descend([module for module in (model.fusion, model.gcn) if module], b_terms, rate=0.1)
     torch.testing.assert_close(weights(made), model.state_dict())
     assert torch.equal(made.codes[order], codes)
     assert record["loss/encoders"] == pytest.approx(sum(f_terms.values()).item())
@@ -173,14 +183,13 @@ def test_alternating_step_by_hand():
 def test_first_codes_are_those_of_the_initial_networks_on_graphs_of_a_batch():
     # 11 rows in batches of 2: the last row makes a graph of its own, so that no row lacks a code
     changes = {"batch": 2, "bits": 64, "lambda_": 0.1, "delta": 100.0}
-    rows = clusters(11)
+    rows, settings = clusters(11), params(**changes)
     made = trainer(rows, **changes)
 
     def codes(part):
-        joint = joint_features(rows.image[part], rows.text[part], 2, 0.3, 1)
-        adjacency = normalised_adjacency(aggregated_similarity(joint, rho=4))
         encoded = made.model.encode(rows.image[part], rows.text[part])
-        return discrete_codes(encoded, made.model.help(encoded, adjacency), params(**changes))
+        adjacency, _ = graph_of(rows, part, settings)
+        return Objective(settings).codes(encoded, made.model.help(encoded, adjacency))
 
     parts = [codes(slice(start, start + 2)) for start in range(0, 11, 2)]
     assert torch.equal(made.codes, torch.cat(parts))
@@ -223,9 +232,32 @@ def test_training_learns_what_both_modalities_share(schedule, optimizer, rate):
 
 
 @SCHEDULES
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_resumed_training_equals_a_straight_run(schedule, optimizer, tmp_path):
-    changes = {"schedule": schedule, "optimizer": optimizer}
+def test_measuring_between_two_epochs_changes_nothing(schedule):
+    # it switches dropout off, the next epoch on again
+    def records(measured):
+        made, validator = trainer(schedule=schedule, **PLUS), Validator(clusters(), clusters(20))
+        first = made.epoch()
+        if measured:
+            validator.measure(made.model)
+        return first, made.epoch()
+
+    assert records(measured=True) == records(measured=False)
+
+
+@SCHEDULES
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "adam"},
+        {"optimizer": "sgd"},
+        {"dropout": 0.5},  # draws from the global random state, which another seed has moved
+        {"tanh_scale": "growing"},  # counts the epochs
+        PLUS | {"target_scale": "calibrated"},
+    ],
+    ids=str,
+)
+def test_resumed_training_equals_a_straight_run(schedule, changes, tmp_path):
+    changes = {"schedule": schedule} | changes
     straight = trainer(**changes)
     records = run(straight, 4)
     first = trainer(**changes)
@@ -258,15 +290,25 @@ def test_row_that_is_not_finite_costs_its_batch_and_no_more():
     assert all(math.isfinite(value) for value in record.values())
 
 
+def run_with_weights(**changes):
+    """Trained at once, because dropout draws from the random state that its seed has set."""
+    made = trainer(**changes)
+    return run(made, 3), weights(made)
+
+
 @SCHEDULES
-def test_bf16_trains_close_to_fp32(schedule):
-    half, full = (trainer(schedule=schedule, precision=precision) for precision in ("bf16", "fp32"))
-    records = list(zip(run(half, 3), run(full, 3)))
+@pytest.mark.parametrize("changes", [{}, PLUS], ids=["paper", "agch+"])
+def test_bf16_trains_close_to_fp32(schedule, changes):
+    half, full = (
+        run_with_weights(schedule=schedule, precision=precision, **changes)
+        for precision in ("bf16", "fp32")
+    )
+    records = list(zip(half[0], full[0]))
     for low, high in records:
         assert low["loss/total"] == pytest.approx(high["loss/total"], rel=5e-2)
         assert all(math.isfinite(value) for value in low.values())
     assert records[0][0] != records[0][1]  # it was bf16
-    assert all(weight.dtype == torch.float32 for weight in weights(half).values())
+    assert all(weight.dtype == torch.float32 for weight in half[1].values())
 
 
 @SCHEDULES

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from made import IMAGE_DIM, WORDS, clusters
+from made import IMAGE_DIM, PLUS, WORDS, clusters, params
 
 from agch import validation
+from agch.encoders import build
 from agch.metrics import evaluate
-from agch.model import AGCH
 from agch.ranking import pack
 from agch.validation import Validator, describe_codes, encode, outputs
 
 
-def model():
+def model(**changes):
     torch.manual_seed(0)
-    return AGCH(IMAGE_DIM, WORDS, bits=8, hidden=8, gcn_hidden=0)
+    return build(params(**changes), IMAGE_DIM, WORDS)
 
 
 def signs(encoder, features):
@@ -48,6 +48,32 @@ def test_encode_packs_the_signs_of_both_encoders():
     codes = encode(made, rows)
     np.testing.assert_array_equal(codes["image"], signs(made.image, rows.image))
     np.testing.assert_array_equal(codes["text"], signs(made.text, rows.text))
+
+
+def test_image_codes_are_those_of_what_the_encoder_reads():
+    # the frozen features and the inputs of the encoder are two things
+    made, rows = model(), clusters(10)
+    other = rows._replace(image_input=rows.image.flip(1))
+    expected = signs(made.image, other.image_input)
+    np.testing.assert_array_equal(encode(made, other)["image"], expected)
+    assert (expected != signs(made.image, rows.image)).any()
+
+
+def test_inputs_in_half_precision_are_encoded_in_single_precision():
+    made, rows = model(), clusters(10)
+    half = rows._replace(image_input=rows.image.half())
+    expected = signs(made.image, rows.image.half().float())
+    np.testing.assert_array_equal(encode(made, half)["image"], expected)
+    assert outputs(made.image, half.image_input).dtype == torch.float32
+
+
+def test_codes_are_measured_without_dropout():
+    made, rows = model(**PLUS | {"dropout": 0.9}), clusters(10)
+    assert made.training
+    codes = encode(made, rows)
+    assert not made.training
+    for name, encoder in (("image", made.image), ("text", made.text)):
+        np.testing.assert_array_equal(codes[name], signs(encoder, getattr(rows, name)))
 
 
 def test_outputs_are_float32_without_gradient_and_in_row_order(monkeypatch):

@@ -117,7 +117,7 @@ def make_project(path: Path) -> Project:
     project.set(
         data={"path": "made.zip", "sha256": None},
         split={"query": 8, "train": 1.0, "validation": 8},
-        train={"bits": 8, "epochs": 4, "batch": 8, "hidden": 32, "gcn_hidden": 16},
+        train={"bits": 8, "epochs": 4, "batch": 8, "hidden": 32, "gcn_hidden": [16, 16]},
         baseline={"components": 64},
         evaluate={"precision_at": [1, 5]},
     )

@@ -42,6 +42,8 @@ def test_a_stage_depends_on_exactly_the_local_modules_it_imports(name: str) -> N
 @each_stage
 def test_a_stage_names_the_sections_and_keys_it_loads(name: str) -> None:
     loaded = re.findall(r'params\.load\("(\w+)", \w+\)(?:\.(\w+))?', source(name))
+    loaded += re.findall(r'params\.read\(\)\["(\w+)"\]\["(\w+)"\]', source(name))
+    assert source(name).count("params.load(") + source(name).count("params.read(") == len(loaded)
     assert set(STAGES[name]["params"]) == {".".join(filter(None, each)) for each in loaded}
     for key in STAGES[name]["params"]:
         value = PARAMS

@@ -97,6 +97,7 @@ def test_another_size_is_one_problem_in_words_of_the_file(key: str, value: objec
         ("extract", "backbone", "vgg16"),
         ("extract", "batch", 0),
         ("extract", "weights", 7),
+        ("extract", "pool5", "yes"),
         ("evaluate", "map_at", 0),
         ("evaluate", "precision_at", 10),
         ("baseline", "components", 0),
@@ -110,12 +111,34 @@ def test_another_size_is_one_problem_in_words_of_the_file(key: str, value: objec
         ("train", "rho", 0),
         ("train", "batch", 1),
         ("train", "schedule", "both"),
+        ("train", "method", "dcmh"),
+        ("train", "variant", "agch"),
+        ("train", "gcn_hidden", 512),
+        ("train", "gcn_hidden", [512]),
+        ("train", "gcn_hidden", [512, 512, 512]),
+        ("train", "nested", 8),
+        ("train", "extensions", None),
+        ("train", "image_encoder", "alexnet"),
         ("train", "seed", -1),
         ("split", "seed", 2**63),
     ],
 )
 def test_a_value_that_no_stage_can_use_is_refused(section: str, key: str, value: object) -> None:
     assert problem(section, **{key: value}).startswith(f"  {section}.{key}: ")
+
+
+def test_only_alexnet_has_a_pool5() -> None:
+    assert problem("extract", backbone="efficientnet_lite0", pool5=True) == (
+        "  extract: pool5 needs backbone 'alexnet'; got 'efficientnet_lite0'"
+    )
+    for values in ({"backbone": "alexnet", "pool5": True}, {"backbone": "alexnet", "pool5": False}):
+        parse(ExtractParams, GOOD["extract"] | values, "extract")
+
+
+def test_lists_of_the_file_are_tuples_of_the_section() -> None:
+    values = GOOD["train"] | {"bits": 16, "nested": [8, 16], "gcn_hidden": [7, 3]}
+    train = parse(TrainParams, values, "train")
+    assert (train.nested, train.gcn_hidden) == ((8, 16), (7, 3))
 
 
 def test_an_absent_file_is_refused(file: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -11,6 +13,9 @@ import pytest
 import yaml
 
 from agch import checkpoint
+from agch.files import sha256
+from agch.metrics import evaluate
+from agch.ranking import pack
 from stages.params import SECTIONS
 
 from .conftest import ROOT, Project
@@ -160,6 +165,109 @@ def test_an_experiment_runs_what_depends_on_it_from_its_own_snapshot(
     diff = project.run("dvc", "params", "diff", "main", "half").stdout
     assert "train.alpha" in diff and "0.5" in diff
     assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def stage(project: Project, name: str) -> str:
+    """What the stage prints."""
+    return project.run("python", "-m", f"stages.{name}").stdout
+
+
+def test_nested_lengths_are_measured_by_their_prefixes(reproduced: Project, tmp_path: Path) -> None:
+    project = copy_of(reproduced, tmp_path / "copy")
+    project.set(train={"bits": 16, "nested": [8, 16], "epochs": 1})
+    for name in ("train", "encode", "evaluate"):
+        stage(project, name)
+    told = project.json("metrics/retrieval.json")
+    assert set(told["nested"]) == {"bits_8"}, "the whole code is measured without a name"
+    assert set(told["nested"]["bits_8"]) == {"i2t", "t2i"}
+    with h5py.File(project.path / "data/codes.h5") as codes:
+        assert codes["nested"][:].tolist() == [8, 16]
+        prefixes = {name: pack(codes[f"{name}_output"][:, :8]) for name in ("image", "text")}
+        assert all((codes[name][:, :1] == prefixes[name]).all() for name in prefixes)
+    with h5py.File(project.path / "data/split.h5") as split:
+        label, query, database = (split[name][:] for name in ("label", "query", "database"))
+    for direction, (asked, found) in {"i2t": ("image", "text"), "t2i": ("text", "image")}.items():
+        scores = evaluate(
+            *(prefixes[asked][query], prefixes[found][database], label[query], label[database]),
+            map_at=50,
+            precision_at=(1, 5),
+        )
+        expected = told["nested"]["bits_8"][direction]
+        assert expected.pop("expected") == pytest.approx(shared(scores.expected), abs=1e-6)
+        assert expected == pytest.approx(shared(scores.stable), abs=1e-6)
+
+
+def shared(scores: Mapping[str, float]) -> dict[str, float]:
+    """The scores that the metrics file tells."""
+    return {name: scores[name] for name in ("map@50", "map", "p@1", "p@5")}
+
+
+def test_without_nested_lengths_nothing_is_said_of_prefixes(reproduced: Project) -> None:
+    assert set(reproduced.json("metrics/retrieval.json")) == {"i2t", "t2i", "i2i", "t2t"}
+    with h5py.File(reproduced.path / "data/codes.h5") as codes:
+        assert codes["nested"].shape == (0,)
+
+
+def target_line(project: Project, **changes: object) -> list[str]:
+    """What training prints of the target: its line, and the warning where there is one."""
+    project.set(train={"epochs": 1, "target_scale": "paper"} | changes)
+    lines = stage(project, "train").splitlines()
+    return [line for line in lines if line.startswith(("target", "warning: a ", "warning: with"))]
+
+
+def test_training_tells_the_scale_of_its_target_and_warns_of_a_positive_mean(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    # T = 2S - 1: the larger the gammas, the more of S lies above 1/2
+    project, mean = copy_of(reproduced, tmp_path / "copy"), re.compile(r" mean (-?\d\.\d\d), ")
+    (line,) = target_line(project, gamma_v=0.4, gamma_t=0.4)
+    assert -1 < float(mean.search(line)[1]) < 0
+    line, warning = target_line(project, gamma_v=2.0, gamma_t=2.0)
+    assert float(mean.search(line)[1]) > 0
+    assert warning.startswith("warning: a mean above 0 drives all codes to one; ")
+
+
+@pytest.mark.slow
+def test_alexnets_layers_are_trained_from_pool5(
+    reproduced: Project, tmp_path: Path, alexnet_weights: Path
+) -> None:
+    project = copy_of(reproduced, tmp_path / "copy")
+    weights = str(alexnet_weights)
+    project.set(
+        extract={"backbone": "alexnet", "weights": weights, "pool5": True},
+        train={"image_encoder": "alexnet_fc", "epochs": 1, "bits": 8},
+    )
+    project.run("dvc", "repro", "evaluate")
+    with h5py.File(project.path / "data/features.h5") as features:
+        assert features.attrs["weights_sha256"] == sha256(alexnet_weights)
+        assert (features["image"].shape, features["image"].dtype) == ((40, 4096), "float32")
+        pool5 = features["image_pool5"]
+        assert (pool5.shape, pool5.dtype) == ((40, 9216), "float16")
+    encoders = checkpoint.load(project.path / "models/agch.pt", "train")["encoders"]
+    assert encoders["image.hidden.1.weight"].shape == (4096, 9216)
+    for direction in ("i2t", "t2i"):
+        assert 0 < project.json("metrics/retrieval.json")[direction]["map@50"] <= 1
+    other = tmp_path / "other.pth"
+    shutil.copy(alexnet_weights, other)
+    with other.open("ab") as file:
+        file.write(b"!")
+    project.set(extract={"weights": str(other)})
+    result = project.run("python", "-m", "stages.train", check=False)
+    assert result.returncode == 1
+    assert sha256(alexnet_weights)[:12] in result.stderr and sha256(other)[:12] in result.stderr
+
+
+def test_alexnets_layers_without_pool5_are_one_clear_error(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = copy_of(reproduced, tmp_path / "copy")
+    project.set(train={"image_encoder": "alexnet_fc"})
+    result = project.run("python", "-m", "stages.train", check=False)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: train.image_encoder is 'alexnet_fc', but data/features.h5 has no 'image_pool5'; "
+        "extract it with -S extract.backbone=alexnet -S extract.pool5=true\n"
+    )
 
 
 def test_the_wrong_width_of_features_is_one_clear_error(

@@ -1,0 +1,58 @@
+"""AlexNet, the network of the AGCH paper: fc7 for the similarity, fc6 and fc7 to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from agch.files import sha256
+from agch.weights import WeightsError, download, load
+
+
+def alexnet_network(weights: Path | None) -> tuple[models.AlexNet, str]:
+    """The whole network with its weights, and the digest of their file.
+
+    Args:
+        weights: torchvision's state dict on disk; without it torchvision's own is downloaded on
+            first use and its digest checked.
+    """
+    network = models.alexnet(weights=None)
+    path = weights or download(models.AlexNet_Weights.IMAGENET1K_V1.url)
+    load(network, path, "alexnet")
+    return network, sha256(path)
+
+
+def alexnet_fc_weights(weights: Path | None, digest: str) -> dict[str, Tensor]:
+    """State dict of AlexNet's fc6 and fc7, from the weights that extracted the features.
+
+    Args:
+        weights: As for `alexnet`.
+        digest: Of the weights recorded with the features.
+
+    Raises:
+        WeightsError: These are other weights.
+    """
+    network, found = alexnet_network(weights)
+    if found != digest:
+        raise WeightsError(
+            f"train.image_encoder 'alexnet_fc' starts from AlexNet weights {found[:12]}..., but "
+            f"the features were extracted with {digest[:12]}...; name the same file in "
+            "extract.weights and run `dvc repro extract`"
+        )
+    state: dict[str, Tensor] = network.classifier[:6].state_dict()
+    return state
+
+
+class WithPool5(nn.Module):
+    """AlexNet's fc7 after ReLU and its pool5, side by side."""
+
+    def __init__(self, network: models.AlexNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        pool5 = self.network.avgpool(self.network.features(pixels)).flatten(1)
+        return torch.cat([self.network.classifier[:6](pool5), pool5], dim=1)
