@@ -6,6 +6,7 @@ cache.
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 import subprocess
@@ -54,7 +55,9 @@ def settings(group: str) -> dict[str, Overrides]:
 
 def run(name: str, bits: int, seed: int, overrides: Overrides) -> str:
     """Run the pipeline under a setting; returns the experiment's name."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", "-plus")).strip("-")
+    source = overrides.get("data.source", "")
+    slug = f"{source} {name}".lower().replace("+", "-plus")
+    slug = re.sub(r"[^a-z0-9]+", "-", slug).strip("-")
     experiment = f"{slug}-{bits}-s{seed}"
     values = {"train.bits": bits, "train.seed": seed, "baseline.seed": seed} | dict(overrides)
     sets = [part for key, value in values.items() for part in ("-S", f"{key}={_plain(value)}")]
@@ -94,6 +97,4 @@ def retrieval(revision: str | None) -> Scores:
 
 def _plain(value: object) -> str:
     """A value as Hydra reads it."""
-    if isinstance(value, list):
-        return "[" + ",".join(map(str, value)) + "]"
-    return {True: "true", False: "false", None: "null"}.get(value, str(value))  # type: ignore
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

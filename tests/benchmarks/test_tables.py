@@ -12,7 +12,7 @@ import yaml
 from agch.hyperparameters import TrainParams
 from agch.schema import parse
 from benchmarks import paper_table
-from benchmarks.experiments import SETTINGS, Result, settings
+from benchmarks.experiments import SETTINGS, Result, _plain, settings
 from benchmarks.table import spread_nested
 from stages.extract import ExtractParams
 from stages.split import SplitParams
@@ -113,3 +113,12 @@ def test_published_numbers_are_four_a_direction() -> None:
     for methods in published.values():
         for directions in methods.values():
             assert [len(directions[d]) for d in ("i2t", "t2i")] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (1, "1"), (True, "true"), (False, "false"), (None, "null"), (0.5, "0.5")]
+    + [([8, 16], "[8,16]"), ("sgd", "sgd")],
+)
+def test_values_are_written_as_overrides_read_them(value: object, text: str) -> None:
+    assert _plain(value) == text

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 import pytest
+import torch
 import yaml
 
 from agch import checkpoint
@@ -244,7 +245,9 @@ def test_alexnets_layers_are_trained_from_pool5(
         pool5 = features["image_pool5"]
         assert (pool5.shape, pool5.dtype) == ((40, 9216), "float16")
     encoders = checkpoint.load(project.path / "models/agch.pt", "train")["encoders"]
-    assert encoders["image.hidden.1.weight"].shape == (4096, 9216)
+    start = torch.load(alexnet_weights)["classifier.1.weight"]
+    # 24 rows in batches of 8: three steps of Adam at 0.0003 move a weight by 0.001
+    assert 0 < (encoders["image.hidden.1.weight"] - start).abs().max() < 0.002
     for direction in ("i2t", "t2i"):
         assert 0 < project.json("metrics/retrieval.json")[direction]["map@50"] <= 1
     other = tmp_path / "other.pth"
