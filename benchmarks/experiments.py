@@ -64,7 +64,7 @@ def run(name: str, bits: int, seed: int, overrides: Overrides) -> str:
     subprocess.run(["dvc", "exp", "remove", "-q", experiment], stderr=subprocess.DEVNULL)
     command = ["dvc", "exp", "run", "--temp", "-n", experiment, *sets]
     print(" ".join(command), file=sys.stderr, flush=True)
-    done = subprocess.run([*command, "-q"], stdout=sys.stderr)
+    done = subprocess.run(command, stdout=sys.stderr)
     if done.returncode:
         sys.exit(f"error: experiment {experiment} failed; what it printed is above")
     return experiment

@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from agch.files import replacing
+from agch.sources import SOURCES
 from benchmarks.experiments import Result, results, settings
 
 LENGTHS = [16, 32, 64, 128]
@@ -34,7 +35,9 @@ def main() -> None:
     parser.add_argument("source", choices=list(known))
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0")
     asked = parser.parse_args()
-    group = {f"paper-{asked.source}": known[asked.source]}
+    if asked.source not in SOURCES:
+        sys.exit(f"error: there is no loader of '{asked.source}' yet, only: {', '.join(SOURCES)}")
+    group = {"paper": known[asked.source]}
     found = [row for row in results(group, LENGTHS, asked.seeds, {}) if row.name in group]
     printed = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8")).get(asked.source, {})
     rows = compare(found, printed.get("AGCH", {}))

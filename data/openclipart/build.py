@@ -204,10 +204,7 @@ def render(png: bytes) -> bytes | None:
 
 
 def write_archive(out: Path, items: list[tuple[Drawing, bytes]], labels: set[str]) -> None:
-    """Write manifest.jsonl and the images; equal items give equal bytes.
-
-    Entries are stored, with a fixed date and fixed permissions.
-    """
+    """Write manifest.jsonl and the images; equal items give equal bytes."""
     entries = {"manifest.jsonl": b""}
     for number, (drawing, image) in enumerate(items, start=1):
         name = f"images/{number:04d}.webp"
@@ -221,6 +218,14 @@ def write_archive(out: Path, items: list[tuple[Drawing, bytes]], labels: set[str
         }
         entries["manifest.jsonl"] += json.dumps(record, ensure_ascii=False).encode() + b"\n"
         entries[name] = image
+    write_zip(out, entries)
+
+
+def write_zip(out: Path, entries: dict[str, bytes]) -> None:
+    """Write a zip whole or not at all; equal entries give equal bytes.
+
+    They are stored, with a fixed date and fixed permissions.
+    """
     part = out.with_name(out.name + ".part")
     with zipfile.ZipFile(part, "w") as archive:
         for name, content in entries.items():

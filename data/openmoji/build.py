@@ -1,6 +1,6 @@
 """Build openmoji.zip from the npm package openmoji, version 17.0.0 (CC BY-SA 4.0).
 
-    python data/openmoji/build.py openmoji-17.0.0.tgz data/openmoji/openmoji.zip
+    python -m data.openmoji.build openmoji-17.0.0.tgz data/openmoji/openmoji.zip
 
 Needs Pillow 13.0.0 and resvg-py 0.5.0: the package has SVGs only. The archive has the layout of
 openclipart.zip; README.md beside this file states the rules.
@@ -11,21 +11,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import sys
 import tarfile
-import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from data.openclipart.build import LONGEST_SIDE, BuildError, write_zip
+from data.openclipart.build import render as to_webp
 
 SHA256 = "55ee7d13485dec86e9f38c1f3a645a13382d33ff97c0cd845ee824b0aef45e68"
 DATA = "package/data/openmoji.json"
 MIN_ITEMS = 20  # a group or subgroup with fewer items is no label
-LONGEST_SIDE = 256
 BY_ORIGIN = {"extras-openmoji", "extras-unicode"}  # groups that say where a picture comes from
 VARIANT = re.compile(r"-200D-(?:2640|2642|27A1)(?:-FE0F)?|-FE0F")  # female, male, facing right
 NEUTRAL = {"1F468": "1F9D1", "1F469": "1F9D1", "1F466": "1F9D2", "1F467": "1F9D2"} | {
@@ -34,10 +32,6 @@ NEUTRAL = {"1F468": "1F9D1", "1F469": "1F9D1", "1F466": "1F9D2", "1F467": "1F9D2
 }
 
 Record = dict[str, Any]
-
-
-class BuildError(ValueError):
-    """A package that cannot be used: the message says what was found and what was expected."""
 
 
 def read_package(tgz: Path) -> tuple[list[Record], dict[str, str]]:
@@ -99,14 +93,7 @@ def render(svg: str) -> bytes | None:
     import resvg_py
 
     png = resvg_py.svg_to_bytes(svg, width=LONGEST_SIDE, dpi=96, skip_system_fonts=True)
-    image = Image.open(io.BytesIO(bytes(png))).convert("RGBA")
-    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    picture = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    if picture.getcolors(maxcolors=1):
-        return None
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=85, method=6)
-    return buffer.getvalue()
+    return to_webp(bytes(png))
 
 
 def build(tgz: Path, out: Path) -> Counter[str]:
@@ -128,20 +115,14 @@ def build(tgz: Path, out: Path) -> Counter[str]:
             line |= {"tags": tags(record), "labels": found, "paths": [f"{code}.svg"]}
             entries["manifest.jsonl"] += json.dumps(line, ensure_ascii=False).encode() + b"\n"
             entries[f"images/{code}.webp"] = image
-    part = out.with_name(out.name + ".part")
-    with zipfile.ZipFile(part, "w") as archive:
-        for name, content in entries.items():
-            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.create_system, info.external_attr = 3, 0o100644 << 16  # Unix, -rw-r--r--
-            archive.writestr(info, content)
-    os.replace(part, out)
+    write_zip(out, entries)
     return outcomes
 
 
 def main(arguments: list[str]) -> None:
     """Run from the command line: print the counts, or one line that says what is wrong."""
     if len(arguments) != 3:
-        sys.exit("usage: build.py openmoji-17.0.0.tgz OUT.zip")
+        sys.exit("usage: python -m data.openmoji.build openmoji-17.0.0.tgz OUT.zip")
     tgz, out = map(Path, arguments[1:])
     try:
         outcomes = build(tgz, out)

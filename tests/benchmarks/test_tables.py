@@ -122,3 +122,12 @@ def test_published_numbers_are_four_a_direction() -> None:
 )
 def test_values_are_written_as_overrides_read_them(value: object, text: str) -> None:
     assert _plain(value) == text
+
+
+def test_a_source_without_a_loader_is_one_error_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["paper_table", "mirflickr25k"])
+    monkeypatch.setattr(paper_table, "results", None)
+    with pytest.raises(SystemExit, match="no loader of 'mirflickr25k' yet, only: openclipart"):
+        paper_table.main()
