@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from agch.alexnet import WithPool5, alexnet_network
 from agch.files import sha256
-from agch.images import fit_on_white, resize_and_crop, to_tensor
+from agch.images import to_tensor
+from agch.pictures import fit_on_white, resize_and_crop
 from agch.weights import load
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

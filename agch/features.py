@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from agch.backbones import Backbone
 from agch.errors import InputError
-from agch.images import decode, map_ahead
+from agch.images import map_ahead
+from agch.pictures import decode
 
 MOST_UNREADABLE = 0.01
 

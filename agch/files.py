@@ -6,12 +6,13 @@ killed stage leaves nothing that looks whole.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,21 @@ def _rounded(value: Any, key: str) -> Any:
     return value
 
 
-def write_csv(path: Path, columns: dict[str, Sequence[float]]) -> None:
-    """Write the data of a plot: one named column per sequence, 6 decimals at most."""
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(",".join(columns) + "\n")
+def write_csv(path: Path, columns: Mapping[str, Sequence[float] | Sequence[str]]) -> None:
+    """Write a table: one named column per sequence; numbers with 6 decimals at most."""
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
         for row in zip(*columns.values(), strict=True):
-            file.write(",".join(f"{value:.6f}".rstrip("0").rstrip(".") for value in row) + "\n")
+            writer.writerow([value if isinstance(value, str) else _short(value) for value in row])
+
+
+def read_table(path: Path) -> dict[str, list[str]]:
+    """Read what `write_csv` wrote, or a .tsv of dvclive: the texts of each column."""
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
+
+
+def _short(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")

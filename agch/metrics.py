@@ -2,79 +2,96 @@
 
 The *stable* rule orders ties by database position: the literature's value. The *expected* rule
 averages exactly over all orders of the ties, so no permutation of the database changes it.
-Either gives (q,) scores, from `relevance_sorted`, (q, n) with the nearest item first, or from
-`counts`, the histogram of q queries; k, at least 1, is the length of the list that is scored.
 
-Shapes: q queries, n database rows, c bits, L labels.
+    found = evaluate(query_codes, database_codes, query_labels, database_labels, at=(10, 50))
+    found.means("stable")["map@50"], found.means("expected")["map@50"]
+
+Items are relevant to a query if they share a label with it. Every score is given for each query,
+also for those to which nothing is relevant, and its mean is over all queries.
+
+Shapes: q queries, n database rows, c bits, L labels, m cut-offs.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from agch.ranking import Bools, Bytes, Counts, Histogram, blocks, histogram, stable_ranking
-from agch.ties import Floats, cutoff, hits_inside, ranks_inside, ratio, row_sum, tie_sum
+from agch.codes import Bytes, Floats, pack
+from agch.ranked import Counts, Ranked
+from agch.ranking import Histogram, Search, search
+from agch.ties import expected_average_precision, expected_dcg, expected_hits, ratio
 
+if TYPE_CHECKING:
+    from agch.ranking_torch import DeviceSearch
 
-def average_precision(relevance_sorted: Bools, k: int | None = None) -> Floats:
-    """AP@k: the sum, over the relevant items among the first k, of precision at their rank.
-
-    Denominator: relevant items *found* among the first k; with k None or >= n, all relevant ones.
-    A query that finds none scores 0 and counts. Ties: as sorted.
-    Source: `calculate_top_map` and `calculate_map` of zs-zhong/DJSRH.
-    """
-    top = relevance_sorted[:, : cutoff(relevance_sorted.shape[1] if k is None else k)]
-    hits = np.cumsum(top, axis=1, dtype=np.int32)
-    precision = hits / np.arange(1, top.shape[1] + 1)
-    return ratio((precision * top).sum(axis=1), hits[:, -1])
+Rule = Literal["stable", "expected"]
+SLAB = 512
+"""Queries whose possible numbers of hits are held in memory at a time."""
 
 
-def precision_at(relevance_sorted: Bools, k: int) -> Floats:
+def precision_at(hits: NDArray[Any], k: int) -> Floats:
     """P@k: relevant items among the first k, over k.
 
     Denominator: k, also where n < k; missing items count as irrelevant, as in trec_eval.
-    A query without relevant items scores 0 and counts. Ties: as sorted.
+    A query without relevant items scores 0 and counts.
+    Ties: `hits` as sorted, or their expected number.
     """
-    hits: Counts = relevance_sorted[:, : cutoff(k)].sum(axis=1)
     return hits / k
 
 
-def expected_average_precision(counts: Histogram, k: int | None = None) -> Floats:
-    """AP@k, averaged over all orders of items at equal Hamming distance.
+def recall_at(hits: NDArray[Any], relevant: Counts) -> Floats:
+    """recall@k: relevant items among the first k, over all that are relevant.
 
-    Ties wholly inside the first k add their expected sum of precisions. Of the ties that rank k
-    cuts, h relevant items come inside with hypergeometric probability, and given h they are a
-    uniform subset of the ranks inside, so that their sum has the same closed form.
-    Denominator: relevant items *found* among the first k; with k None or >= n, all relevant ones.
-    A query that finds none scores 0 and counts (in an average over orders: an order that does).
-    Source: McSherry and Najork (2008) for the whole ranking; the cut is worked out here.
+    Denominator: every relevant item of the database.
+    A query without relevant items scores 0 and counts.
+    Ties: `hits` as sorted, or their expected number.
     """
-    total, relevant = counts
-    inside = total if k is None else ranks_inside(total, k)
-    full = inside == total
-    cut = (inside > 0) & ~full
-    before, found = total.cumsum(axis=1) - total, relevant.cumsum(axis=1) - relevant
-    whole = row_sum(full * tie_sum(total, relevant, before, found))
-    before, found = row_sum(full * total), row_sum(full * relevant)
-    ranks = row_sum(cut * inside)
-    hits, chance = hits_inside(row_sum(cut * total), row_sum(cut * relevant), ranks)
-    sums = whole + tie_sum(ranks, hits, before, found)
-    expected: Floats = (chance * ratio(sums, found + hits)).sum(axis=1)
-    return expected
+    return ratio(hits, relevant)
 
 
-def expected_precision_at(counts: Histogram, k: int) -> Floats:
-    """P@k, averaged over all orders of items at equal Hamming distance.
+def average_precision(ranked: Ranked, at: Sequence[int]) -> Floats:
+    """AP@k: the sum, over the relevant items among the first k, of precision at their rank.
 
-    The ties that rank k cuts give each rank inside their share of relevant items.
-    Denominator: k, as in `precision_at`. A query without relevant items scores 0 and counts.
-    Source: McSherry and Najork (2008).
+    Denominator: relevant items *found* among the first k; with k >= n, all relevant ones.
+    A query that finds none scores 0 and counts. Ties: as sorted; `ties.expected_average_precision`
+    is the mean over all their orders.
+    Source: `calculate_top_map` and `calculate_map` of zs-zhong/DJSRH; its mean is map@k, or map.
+
+    Returns:
+        (q, m) scores.
     """
-    hits = ranks_inside(counts.total, k) * ratio(counts.relevant, counts.total)
-    expected: Floats = hits.sum(axis=1) / k
-    return expected
+    hits = ranked.hits(at)
+    return ratio(ranked.precision_sums(at), hits)
+
+
+def ndcg_at(dcg: Floats, counts: Histogram, k: int) -> Floats:
+    """NDCG@k: the sum over the first k of gain / log2(rank + 1); gain: the labels shared.
+
+    Denominator: the same sum for the best order of the whole database.
+    A query without relevant items scores 0 and counts.
+    Ties: `dcg` as sorted, or expected, each tied rank having the tie's mean gain.
+    Source: Järvelin and Kekäläinen (2002); McSherry and Najork (2008) for ties.
+    """
+    best_first = counts.grades[:, ::-1]
+    ideal = expected_dcg(best_first, best_first * np.arange(best_first.shape[1])[::-1], k)
+    return np.divide(dcg, ideal, out=np.zeros_like(dcg), where=ideal > 0)
+
+
+def precision_within(counts: Histogram, radius: int) -> Floats:
+    """p@radius: relevant items within the Hamming radius, over all items within it; (q,).
+
+    Denominator: items within the radius. A query that retrieves nothing there scores 0 and counts,
+    as in the field's tables of precision within radius 2. Ties: the set has no order.
+    """
+    within = slice(0, radius + 1)
+    return ratio(counts.relevant[:, within].sum(axis=1), counts.total[:, within].sum(axis=1))
 
 
 def precision_recall_by_radius(counts: Histogram) -> tuple[Floats, Floats]:
@@ -91,75 +108,143 @@ def precision_recall_by_radius(counts: Histogram) -> tuple[Floats, Floats]:
     return precision, ratio(found, found[:, -1:]).mean(axis=0)
 
 
-def unique_codes(codes: Bytes) -> int:
-    """Count the distinct rows of (n, c / 8) packed codes; few of them mean a collapse."""
-    return len(np.unique(codes, axis=0))
+class Found(NamedTuple):
+    """What a rule finds for each query at each cut-off, the last of which is the whole ranking."""
 
-
-def bit_balance(codes: Bytes) -> float:
-    """Mean over the bits of 2 |p - 0.5|, p the share of +1 in (n, c / 8) packed codes.
-
-    0: every bit splits the rows in halves. 1: every bit is constant.
-    """
-    share = np.unpackbits(codes, axis=1).mean(axis=0)
-    return float(np.abs(2 * share - 1).mean())
+    hits: NDArray[Any]  # (q, m), relevant items among the first k
+    precision: Floats  # (q, m), AP@k
+    dcg: Floats  # (q, m)
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Mean scores by name (`map@50`, `map`, `p@1`, ...), and the curve over Hamming radii."""
+    """Scores of every query by name (`map@50`, `map`, `p@1`, ...), and the counts behind them."""
 
-    stable: dict[str, float]
-    expected: dict[str, float]
-    radius_precision: Floats  # (c + 1,)
-    radius_recall: Floats  # (c + 1,)
+    stable: dict[str, Floats]  # (q,) each
+    expected: dict[str, Floats]
+    counts: Histogram
+
+    def means(self, rule: Rule) -> dict[str, float]:
+        """The means over all queries."""
+        scores = self.stable if rule == "stable" else self.expected
+        return {name: float(values.mean()) for name, values in scores.items()}
 
 
 def evaluate(
-    query_codes: Bytes,
-    database_codes: Bytes,
-    query_labels: Bytes,
-    database_labels: Bytes,
+    query_codes: ArrayLike,
+    database_codes: ArrayLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
     *,
-    map_at: int = 50,
-    precision_at: Sequence[int] = (1, 10, 50, 100),
-    block: int = 64,
+    at: Sequence[int] = (1, 10, 50, 100),
+    device: str = "cpu",
 ) -> Evaluation:
     """Score the ranking of the database by each query, under both rules for ties.
 
     Args:
-        query_codes: (q, c / 8) packed codes.
-        database_codes: (n, c / 8) packed codes.
+        query_codes: (q, c / 8) packed codes (uint8, see `codes.pack`); or (q, c) of another type,
+            real outputs or signs, whose positive entries are 1.
+        database_codes: (n, c / 8) or (n, c), likewise.
         query_labels: (q, L), non-zero where the row has the label.
         database_labels: (n, L), likewise.
-        map_at: The k of map@k.
-        precision_at: Every k of p@k.
-        block: Queries held against the database at a time; changes memory, never a score.
+        at: Every k of map@k, p@k, recall@k and ndcg@k; map and p@radius2 come besides.
+        device: `cpu`: numpy, in threads. Another: the pairs are compared and sorted there by torch,
+            with the same results.
 
     Raises:
-        ValueError: Inputs that `ranking.blocks` refuses, or a k below 1.
+        ValueError: Arrays that do not fit each other, an empty side, a side on which no row has a
+            label, or a k below 1.
     """
-    stable, expected, counts = [], [], []
-    parts = blocks(query_codes, database_codes, query_labels, database_labels, block)
-    for distance, relevant in parts:
-        ranked = np.take_along_axis(relevant, stable_ranking(distance), axis=1)
-        counts.append(histogram(distance, relevant, bits=8 * query_codes.shape[1]))
-        stable.append(_stable(ranked, map_at, precision_at))
-        expected.append(_expected(counts[-1], map_at, precision_at))
-    joined = Histogram(*(np.concatenate(field) for field in zip(*counts, strict=True)))
-    return Evaluation(_means(stable), _means(expected), *precision_recall_by_radius(joined))
+    if any(k < 1 for k in at):
+        raise ValueError(f"k must be at least 1, got {min(at)}")
+    ks = sorted(set(at))
+    space = search(
+        _packed(query_codes),
+        _packed(database_codes),
+        _indicator(query_labels),
+        _indicator(database_labels),
+    )
+    cutoffs = [*(ks or [1]), len(space.codes[1])]
+    on_device = _on(space, device)
+
+    def work(part: slice) -> tuple[Histogram, Found]:
+        counts, ranked = on_device.rank(part)
+        return counts, in_order(ranked, cutoffs)
+
+    def expect(start: int) -> Found:
+        slab = Histogram(*(values[start : start + SLAB] for values in joined))
+        return in_expectation(slab, cutoffs)
+
+    with ThreadPoolExecutor(_cores()) as pool:
+        counts, found = zip(*pool.map(work, on_device.parts()), strict=True)
+        joined = Histogram(*map(np.concatenate, zip(*counts, strict=True)))
+        slabs = pool.map(expect, range(0, len(space.codes[0]), SLAB))
+        stable, expected = (
+            Found(*map(np.concatenate, zip(*parts, strict=True))) for parts in (found, slabs)
+        )
+    return Evaluation(scores(stable, joined, ks), scores(expected, joined, ks), joined)
 
 
-def _stable(ranked: Bools, map_at: int, ks: Sequence[int]) -> dict[str, Floats]:
-    scores = {f"map@{map_at}": average_precision(ranked, map_at), "map": average_precision(ranked)}
-    return scores | {f"p@{k}": precision_at(ranked, k) for k in ks}
+def in_order(ranked: Ranked, at: Sequence[int]) -> Found:
+    """What the first k hold, ties by database position; k ascending."""
+    return Found(ranked.hits(at), average_precision(ranked, at), ranked.dcg(at[:-1]))
 
 
-def _expected(counts: Histogram, map_at: int, ks: Sequence[int]) -> dict[str, Floats]:
-    scores = {f"map@{map_at}": expected_average_precision(counts, map_at)}
-    scores["map"] = expected_average_precision(counts)
-    return scores | {f"p@{k}": expected_precision_at(counts, k) for k in ks}
+def in_expectation(counts: Histogram, at: Sequence[int]) -> Found:
+    """What the first k are expected to hold when the order of ties is random."""
+    hits = [expected_hits(counts, k) for k in at]
+    dcg = [expected_dcg(counts.total, counts.gain, k) for k in at[:-1]]
+    precision = expected_average_precision(counts, at)
+    return Found(np.stack(hits, axis=1), precision, np.stack(dcg, axis=1))
 
 
-def _means(parts: list[dict[str, Floats]]) -> dict[str, float]:
-    return {key: float(np.concatenate([part[key] for part in parts]).mean()) for key in parts[0]}
+def scores(found: Found, counts: Histogram, at: Sequence[int]) -> dict[str, Floats]:
+    """Every metric by its name, (q,) each."""
+    relevant = counts.relevant.sum(axis=1)
+    named = {"map": found.precision[:, -1], "p@radius2": precision_within(counts, 2)}
+    for column, k in enumerate(at):
+        named[f"map@{k}"] = found.precision[:, column]
+        named[f"p@{k}"] = precision_at(found.hits[:, column], k)
+        named[f"recall@{k}"] = recall_at(found.hits[:, column], relevant)
+        named[f"ndcg@{k}"] = ndcg_at(found.dcg[:, column], counts, k)
+    return named
+
+
+def calculate_mAP(  # noqa: N802 - the name the field knows
+    query_code: ArrayLike,
+    retrieval_code: ArrayLike,
+    query_label: ArrayLike,
+    retrieval_label: ArrayLike,
+    topk: int | None = None,
+) -> float:
+    """Mean `average_precision` under the stable rule: the classic form, of the first `topk` or all.
+
+    The arguments are those of `evaluate`.
+    """
+    k = len(np.asarray(retrieval_code)) if topk is None else topk
+    found = evaluate(query_code, retrieval_code, query_label, retrieval_label, at=(k,))
+    return found.means("stable")[f"map@{k}"]
+
+
+def _on(space: Search, device: str) -> Search | DeviceSearch:
+    if device == "cpu":
+        return space
+    from agch.ranking_torch import DeviceSearch  # imports torch
+
+    return DeviceSearch(space, device)
+
+
+def _packed(codes: ArrayLike) -> Bytes:
+    array = np.asarray(codes)
+    return array if array.dtype == np.uint8 else pack(array)
+
+
+def _indicator(labels: ArrayLike) -> Bytes:
+    has: Bytes = (np.asarray(labels) != 0).view(np.uint8)
+    return has
+
+
+def _cores() -> int:
+    """Cores this process may use, 8 at most, for each holds a block in memory."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return min(8, len(allowed(0)) if allowed else os.cpu_count() or 1)

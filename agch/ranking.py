@@ -1,112 +1,99 @@
-"""Rankings of a database by Hamming distance, from packed codes and in blocks of queries.
+"""Packed codes held against a database, block by block: what is near, and what is relevant.
 
-Hamming distances are small integers, so a ranking is either counted (`histogram`) or sorted by
-radix (`stable_ranking`). Nothing here holds more than one block of queries against the database.
+Hamming distances and shared labels are small integers, so they are counted (`Histogram`, which has
+no order of ties) and sorted by radix. Nothing here holds more than a block of pairs.
 
-Shapes: q queries, n database rows, c bits, L labels.
+Shapes: q queries, n database rows, c bits, L labels, g grades (numbers of labels a pair may share).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Bools = NDArray[np.bool_]
-Counts = NDArray[np.int64]
-Distances = NDArray[np.uint16]
+from agch.codes import Bytes
+from agch.ranked import Counts, Ranked, Small
 
+Words = NDArray[np.unsignedinteger[Any]]
 
-class Block(NamedTuple):
-    """Some consecutive queries against the whole database."""
-
-    distance: Distances  # (q, n)
-    relevant: Bools  # (q, n)
+PAIRS = 1 << 20
+"""Pairs of a query and a database row in a block: few for the caches, many for the threads."""
 
 
 class Histogram(NamedTuple):
-    """How many items lie at each Hamming distance 0..c from each query."""
+    """What lies at each Hamming distance 0..c from each query; free of any order of ties."""
 
-    total: Counts  # (q, c + 1)
-    relevant: Counts  # (q, c + 1), of which relevant
-
-
-def pack(codes: NDArray[Any]) -> Bytes:
-    """Pack codes, eight bits to a byte; a bit is `code > 0`, so 0 counts as -1 (AGCH Eq. 1).
-
-    Args:
-        codes: (n, c) signs or real values of any type, c a positive multiple of 8.
-
-    Returns:
-        (n, c / 8) bytes; the first bit of a code is the highest bit of its first byte.
-
-    Raises:
-        ValueError: The array is not 2-D, or c is not a positive multiple of 8.
-    """
-    if codes.ndim != 2 or codes.shape[1] == 0 or codes.shape[1] % 8:
-        raise ValueError(
-            f"codes must be (n, c) with c a positive multiple of 8, got shape {codes.shape}"
-        )
-    return np.packbits(codes > 0, axis=1)
+    total: Counts  # (q, c + 1) items
+    relevant: Counts  # (q, c + 1) of which relevant
+    gain: Counts  # (q, c + 1) labels they share with the query
+    grades: Counts  # (q, g) items that share 0, 1, 2, ... labels
 
 
-def unpack(packed: Bytes) -> NDArray[np.int8]:
-    """Invert `pack`: (n, c / 8) bytes to (n, c) codes in {-1, +1}."""
-    return np.unpackbits(packed, axis=1).astype(np.int8) * np.int8(2) - np.int8(1)
+class Search(NamedTuple):
+    """Queries and database, checked, as words that are compared pair by pair."""
+
+    codes: tuple[Words, Words]  # (q, words), (n, words)
+    labels: tuple[Words, Words]
+    bits: int
+    grades: int  # one more than the labels that a pair can share
+
+    def parts(self) -> list[slice]:
+        """Slices of the queries, about `PAIRS` pairs each."""
+        queries, rows = len(self.codes[0]), max(1, PAIRS // len(self.codes[1]))
+        return [slice(start, start + rows) for start in range(0, queries, rows)]
+
+    def rank(self, part: slice) -> tuple[Histogram, Ranked]:
+        """Hold some queries against the whole database: counts, and the stable ranking."""
+        distance, shared = self.distance(part), self.shared(part)
+        ranked = Ranked.by(stable_order(distance), shared)
+        return histogram(distance, shared, self.bits, self.grades), ranked
+
+    def distance(self, part: slice) -> Small:
+        """(q, n) Hamming distances."""
+        return _count(np.bitwise_xor, self.codes, part, self.bits)
+
+    def shared(self, part: slice) -> Small:
+        """(q, n) labels that both have; an item is relevant where it is positive."""
+        return _count(np.bitwise_and, self.labels, part, self.grades - 1)
 
 
-def hamming(query: Bytes, database: Bytes) -> Distances:
-    """Count the bits in which each query differs from each database row.
-
-    Args:
-        query: (q, c / 8) packed codes.
-        database: (n, c / 8) packed codes.
-
-    Returns:
-        (q, n) distances, 0..c.
-
-    Raises:
-        ValueError: The arrays are not 2-D uint8 of one positive width, or c is over 65535.
-    """
-    _check_pair("packed codes", query, database)
-    if query.shape[1] * 8 > np.iinfo(np.uint16).max:
-        raise ValueError(f"packed codes must be under 8192 bytes wide, got {query.shape[1]}")
-    distance = np.zeros((len(query), len(database)), np.uint16)
-    for left, right in zip(_words(query).T, _words(database).T, strict=True):
-        distance += np.bitwise_count(left[:, None] ^ right)
-    return distance
-
-
-def relevance(query_labels: Bytes, database_labels: Bytes) -> Bools:
-    """Tell which pairs share at least one label.
+def search(
+    query_codes: Bytes, database_codes: Bytes, query_labels: Bytes, database_labels: Bytes
+) -> Search:
+    """Check both sides of a search, and pack their labels.
 
     Args:
+        query_codes: (q, c / 8) packed codes.
+        database_codes: (n, c / 8) packed codes.
         query_labels: (q, L), non-zero where the row has the label.
         database_labels: (n, L), likewise.
 
-    Returns:
-        (q, n) relevance, exact for any L.
-
     Raises:
-        ValueError: The arrays are not 2-D uint8 of one positive width.
+        ValueError: Arrays that do not fit each other, an empty side, or a side on which no row
+            has a label.
     """
+    _check_pair("packed codes", query_codes, database_codes)
     _check_pair("labels", query_labels, database_labels)
-    left_words = _words(np.packbits(query_labels, axis=1))
-    right_words = _words(np.packbits(database_labels, axis=1))
-    relevant = np.zeros((len(query_labels), len(database_labels)), np.bool_)
-    for left, right in zip(left_words.T, right_words.T, strict=True):
-        relevant |= (left[:, None] & right) != 0
-    return relevant
+    _check_rows("query", query_codes, query_labels)
+    _check_rows("database", database_codes, database_labels)
+    most = min(int(np.count_nonzero(s, axis=1).max()) for s in (query_labels, database_labels))
+    return Search(
+        (_words(query_codes), _words(database_codes)),
+        (_words(np.packbits(query_labels, axis=1)), _words(np.packbits(database_labels, axis=1))),
+        8 * query_codes.shape[1],
+        most + 1,
+    )
 
 
-def stable_ranking(distance: Distances) -> NDArray[np.intp]:
+def stable_order(distance: Small) -> NDArray[np.intp]:
     """Order the database of each query by distance, and by database position among ties.
 
+    numpy's stable sort of 8 or 16 bits is a radix sort: it counts.
+
     Args:
-        distance: (q, n), a small unsigned integer type, for which numpy's stable sort is a radix.
+        distance: (q, n), 8 or 16 bits wide.
 
     Returns:
         (q, n) database positions, nearest first.
@@ -114,62 +101,46 @@ def stable_ranking(distance: Distances) -> NDArray[np.intp]:
     return np.argsort(distance, axis=1, kind="stable")
 
 
-def histogram(distance: Distances, relevant: Bools, bits: int) -> Histogram:
-    """Count all and the relevant items at every distance from each query.
+def histogram(distance: Small, shared: Small, bits: int, grades: int) -> Histogram:
+    """Count the items at every distance from each query, by the labels they share with it.
 
     Args:
         distance: (q, n), 0..bits.
-        relevant: (q, n).
-        bits: c.
+        shared: (q, n), 0..grades - 1; an item is relevant where it is positive.
     """
-    bins = bits + 1
-    rows = np.arange(len(distance))[:, None]
-    cell = (2 * rows + relevant) * bins + distance
-    counts = np.bincount(cell.ravel(), minlength=2 * len(distance) * bins)
-    counts = counts.reshape(len(distance), 2, bins)
-    return Histogram(total=counts.sum(axis=1), relevant=counts[:, 1])
+    cell = distance.astype(np.min_scalar_type((bits + 1) * grades))
+    cell *= cell.dtype.type(grades)
+    cell += shared
+    size = (bits + 1) * grades
+    counts = np.stack([np.bincount(row, minlength=size) for row in cell])
+    return tabulated(counts.reshape(len(cell), bits + 1, grades))
 
 
-def blocks(
-    query_codes: Bytes,
-    database_codes: Bytes,
-    query_labels: Bytes,
-    database_labels: Bytes,
-    rows: int = 256,
-) -> Iterator[Block]:
-    """Compare the queries with the database, at most `rows` queries at a time and in their order.
-
-    Args:
-        query_codes: (q, c / 8) packed codes.
-        database_codes: (n, c / 8) packed codes.
-        query_labels: (q, L), non-zero where the row has the label.
-        database_labels: (n, L), likewise.
-        rows: Queries in a block, at least 1; memory grows with rows * n.
-
-    Raises:
-        ValueError: At the call, before any work: arrays that do not fit each other, an empty side,
-            or a side on which no row has a label.
-    """
-    _check_pair("packed codes", query_codes, database_codes)
-    _check_pair("labels", query_labels, database_labels)
-    _check_rows("query", query_codes, query_labels)
-    _check_rows("database", database_codes, database_labels)
-    if rows < 1:
-        raise ValueError(f"a block must hold at least 1 query, got {rows}")
-    parts = (slice(start, start + rows) for start in range(0, len(query_codes), rows))
-    return (
-        Block(
-            hamming(query_codes[part], database_codes),
-            relevance(query_labels[part], database_labels),
-        )
-        for part in parts
-    )
+def tabulated(counts: Counts) -> Histogram:
+    """The histogram of (q, c + 1, g) counts by distance and shared labels."""
+    total = counts.sum(axis=2)
+    gain = counts @ np.arange(counts.shape[2])
+    return Histogram(total, total - counts[:, :, 0], gain, counts.sum(axis=1))
 
 
-def _words(packed: Bytes) -> NDArray[Any]:
-    """View (n, w) bytes as the widest unsigned integers that divide their width."""
-    size = next(size for size in (8, 4, 2, 1) if packed.shape[1] % size == 0)
-    return np.ascontiguousarray(packed).view(f"u{size}")
+def _count(compare: np.ufunc, sides: tuple[Words, Words], part: slice, most: int) -> Small:
+    """(q, n) bits set in the comparison of every pair, of which there are `most` at most."""
+    query, database = sides[0][part], sides[1]
+    words = zip(query.T, database.T, strict=True)
+    parts = (np.bitwise_count(compare(left[:, None], right)) for left, right in words)
+    counts: Small = next(parts).astype(np.uint8 if most < 256 else np.uint16, copy=False)
+    for more in parts:
+        counts += more
+    return counts
+
+
+def _words(packed: Bytes) -> Words:
+    """View (n, w) bytes as unsigned integers, wide enough for all or 64 bits, zeros at the end."""
+    width = packed.shape[1]
+    size = next((size for size in (1, 2, 4) if width <= size), 8)
+    padded = np.zeros((len(packed), -(-width // size) * size), np.uint8)
+    padded[:, :width] = packed
+    return np.asfortranarray(padded.view(f"u{size}"))
 
 
 def _check_pair(what: str, query: Bytes, database: Bytes) -> None:
@@ -179,6 +150,8 @@ def _check_pair(what: str, query: Bytes, database: Bytes) -> None:
                 f"{side} {what} must be a uint8 matrix of at least one column, "
                 f"got {array.dtype} of shape {array.shape}"
             )
+    if query.shape[1] >= 8192:
+        raise ValueError(f"{what} must have fewer than 8192 columns, got {query.shape[1]}")
     if query.shape[1] != database.shape[1]:
         raise ValueError(
             f"{what} must have one width, got {query.shape[1]} columns for the query "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from dvclive.live import Live
 from torch import Tensor
 
 from agch.errors import InputError
+from agch.files import write_csv
 
 Record = dict[str, float]
 History = list[Record]
@@ -42,6 +45,32 @@ def in_a_line(record: Record) -> str:
     """The loss and the validation scores of an epoch."""
     scores = ", ".join(f"{d} {record[f'validation/{d}']:.3f}" for d in ("i2t", "t2i"))
     return f"loss {record['loss/total']:.3f}, validation map@50 {scores}"
+
+
+def loss_terms(history: History) -> dict[str, list[Any]]:
+    """The weighted terms of the loss, a row for each epoch and term, in columns."""
+    others = ("loss", "validation", "target")
+    rows = [
+        (step, name, value)
+        for step, record in enumerate(history)
+        for name, value in record.items()
+        if name.partition("/")[0] not in others
+    ]
+    return {
+        name: [row[place] for row in rows] for place, name in enumerate(("step", "term", "loss"))
+    }
+
+
+def write_curves(folder: Path, history: History) -> None:
+    """A TSV per recorded value, by dvclive, which does nothing else; all terms in one CSV."""
+    with Live(
+        str(folder), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False
+    ) as live:
+        for record in history:
+            for name, value in record.items():
+                live.log_metric(name, round(value, 6))
+            live.next_step()
+    write_csv(folder / "loss_terms.csv", loss_terms(history))
 
 
 def warn_of_collapse(record: Record, codes: CodeFacts) -> None:

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agch.batches import TrainingSet
-from agch.metrics import bit_balance, evaluate, unique_codes
+from agch.codes import pack
+from agch.metrics import evaluate
 from agch.model import AGCH
-from agch.ranking import pack
 
 BLOCK = 1024
-FEW_CODES = 0.02
-"""Fewer unique codes than this share of the rows, or a single one, count as a collapse."""
 
 
 @torch.no_grad()
@@ -47,21 +45,8 @@ class Validator:
         labels = self.query.label.cpu().numpy(), self.database.label.cpu().numpy()
         directions = {"i2t": ("image", "text"), "t2i": ("text", "image")}
         return {
-            f"validation/{name}": evaluate(
-                query[asked], database[found], *labels, map_at=50, precision_at=()
-            ).expected["map@50"]
+            f"validation/{name}": evaluate(query[asked], database[found], *labels, at=(50,)).means(
+                "expected"
+            )["map@50"]
             for name, (asked, found) in directions.items()
         }
-
-
-def describe_codes(codes: dict[str, NDArray[np.uint8]]) -> dict[str, dict[str, float]]:
-    """Unique codes and bit balance of each modality; `collapsed` is 1 where few codes are left."""
-    described: dict[str, dict[str, float]] = {}
-    for modality, packed in codes.items():
-        unique = unique_codes(packed)
-        described[modality] = {
-            "unique_codes": unique,
-            "bit_balance": bit_balance(packed),
-            "collapsed": int(unique < max(2, FEW_CODES * len(packed))),
-        }
-    return described

@@ -11,18 +11,16 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-import yaml
 
 from agch.files import replacing
+from agch.published import PUBLISHED, Printed
 from agch.sources import SOURCES
 from benchmarks.experiments import Result, results, settings
 
 LENGTHS = [16, 32, 64, 128]
-PUBLISHED = Path(__file__).with_name("published.yaml")
 TABLES = Path("docs/tables")
 HEADER = ("bits", "direction", "paper", "ours", "difference")
 Row = tuple[str, ...]
@@ -39,21 +37,20 @@ def main() -> None:
         sys.exit(f"error: there is no loader of '{asked.source}' yet, only: {', '.join(SOURCES)}")
     group = {"paper": known[asked.source]}
     found = [row for row in results(group, LENGTHS, asked.seeds, {}) if row.name in group]
-    printed = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8")).get(asked.source, {})
-    rows = compare(found, printed.get("AGCH", {}))
+    rows = compare(found, PUBLISHED.get(asked.source, {}))
     note = provenance(asked.source, asked.seeds)
     write(TABLES / f"paper-{asked.source}.md", markdown(rows, note))
     write(TABLES / f"paper-{asked.source}.tex", latex(rows, note))
     print(markdown(rows, note), end="")
 
 
-def compare(found: list[Result], printed: Mapping[str, list[float]]) -> list[Row]:
+def compare(found: list[Result], printed: Printed) -> list[Row]:
     """A row a length and direction; a dash where the paper has no such data."""
     rows: list[Row] = []
-    for place, result in enumerate(found):
+    for result in found:
         for direction in ("i2t", "t2i"):
             ours = result.mean(direction, "map@50")[0]
-            paper = printed[direction][place] if printed else None
+            paper = printed.get(direction, {}).get(result.bits)
             rows.append(
                 (
                     str(result.bits),

@@ -1,7 +1,7 @@
 """The floor: CCA-ITQ and random codes of the same length, on the same split.
 
 Reads   data/features.h5, data/split.h5
-Writes  metrics/baseline.json
+Writes  metrics/baseline.json, data/baseline_scores.csv (of every query)
 Params  baseline, evaluate, runtime, train.bits
 Run     python -m stages.baseline
 """
@@ -18,10 +18,10 @@ from pydantic import Field
 
 from agch import storage
 from agch.baselines import cca_itq, random_outputs, unit_rows
-from agch.evaluation import ACROSS, EvaluateParams, directions, in_a_line, summary
-from agch.files import write_json
+from agch.evaluation import ACROSS, EvaluateParams, directions, in_a_line, per_query, summary
+from agch.files import write_csv, write_json
 from agch.hyperparameters import TrainParams
-from agch.ranking import pack
+from agch.codes import pack
 from agch.runtime import RuntimeParams, pin_runtime, seeded
 from agch.schema import Float, section
 from stages import params
@@ -29,6 +29,7 @@ from stages import params
 FEATURES = Path("data/features.h5")
 SPLIT = Path("data/split.h5")
 METRICS = Path("metrics/baseline.json")
+SCORES = Path("data/baseline_scores.csv")
 Codes = dict[str, NDArray[np.uint8]]
 
 
@@ -45,7 +46,7 @@ class BaselineParams:
 def main() -> None:
     """Fit on the training rows, encode all rows, measure."""
     settings = params.load("baseline", BaselineParams)
-    cutoffs = params.load("evaluate", EvaluateParams)
+    measures = params.load("evaluate", EvaluateParams)
     bits = params.load("train", TrainParams).bits
     pin_runtime(params.load("runtime", RuntimeParams))
     with (
@@ -56,18 +57,24 @@ def main() -> None:
         image = unit_rows(torch.from_numpy(features["image"][:]))
         text = unit_rows(torch.from_numpy(features["text"][:]))
         train, query, database = split["train"][:], split["query"][:], split["database"][:]
-        label = split["label"][:]
+        label, ids = split["label"][:], storage.strings(split["id"])
     methods = {
         "cca_itq": cca_itq_codes(image, text, train, bits, settings),
         "random": random_codes(len(label), bits, settings.seed),
     }
     found = {
-        name: directions(codes, label, query, database, cutoffs, ACROSS)
+        name: directions(codes, label, query, database, measures, ACROSS)
         for name, codes in methods.items()
     }
-    write_json(METRICS, {name: summary(scores, cutoffs) for name, scores in found.items()})
+    write_json(METRICS, {name: summary(scores, measures) for name, scores in found.items()})
+    columns = {
+        f"{method} {name}": values
+        for method, scores in found.items()
+        for name, values in per_query(scores, measures).items()
+    }
+    write_csv(SCORES, {"query": [ids[row] for row in query], **columns})
     for name, scores in found.items():
-        print(f"{name}: {in_a_line(scores, cutoffs)}")
+        print(f"{name}: {in_a_line(scores, measures)}")
 
 
 def cca_itq_codes(

@@ -19,7 +19,7 @@ from agch import checkpoint, storage
 from agch.encoders import image_encoder, image_inputs, text_encoder
 from agch.errors import InputError
 from agch.hyperparameters import TrainParams
-from agch.ranking import pack
+from agch.codes import pack
 from agch.runtime import RuntimeParams, pin_runtime
 from agch.schema import parse
 from stages import params

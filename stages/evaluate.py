@@ -1,8 +1,8 @@
-"""Retrieval metrics and curves of the codes, in both directions; needs no torch.
+"""Retrieval metrics and curves of the codes, in both directions; needs no torch on a CPU.
 
-Reads   data/codes.h5, data/split.h5
-Writes  metrics/retrieval.json, plots/precision_at_k.csv, plots/precision_recall_{i2t,t2i}.csv
-Params  evaluate
+Reads   data/codes.h5, data/split.h5, data/features.h5 (names of the labels)
+Writes  metrics/retrieval.json, data/scores.csv (of every query), plots/retrieval/ (curves)
+Params  evaluate, runtime
 Run     python -m stages.evaluate
 """
 
@@ -10,54 +10,70 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agch import storage
-from agch.evaluation import ACROSS, EvaluateParams, curve, directions, in_a_line, summary
-from agch.files import write_csv, write_json
+from agch import curves, storage
+from agch.codes import describe_codes
+from agch.evaluation import (
+    ACROSS,
+    EvaluateParams,
+    cosine,
+    curve,
+    directions,
+    in_a_line,
+    per_query,
+    summary,
+)
+from agch.files import replacing, write_csv, write_json
+from agch.runtime import RuntimeParams, pin_runtime
 from stages import params
 
 CODES = Path("data/codes.h5")
 SPLIT = Path("data/split.h5")
+FEATURES = Path("data/features.h5")
 METRICS = Path("metrics/retrieval.json")
-PRECISION_AT_K = Path("plots/precision_at_k.csv")
+SCORES = Path("data/scores.csv")
+PLOTS = Path("plots/retrieval")
 
 
 def main() -> None:
-    """Search the database with the queries; write metrics and curves."""
+    """Search the database with the queries; write metrics, scores and curves."""
     settings = params.load("evaluate", EvaluateParams)
+    runtime = params.load("runtime", RuntimeParams)
+    device = "cpu" if runtime.device == "cpu" else str(pin_runtime(runtime))
     with (
         storage.reading(CODES, storage.CODES) as codes,
         storage.reading(SPLIT, storage.SPLIT) as split,
+        storage.reading(FEATURES, storage.FEATURES) as features,
     ):
         storage.same_ids(codes, split)
         packed = {"image": codes["image"][:], "text": codes["text"][:]}
+        outputs = {name: codes[f"{name}_output"][:] for name in packed}
         sides = split["label"][:], split["query"][:], split["database"][:]
         lengths = [int(length) for length in codes["nested"][:-1]]
-    found = directions(packed, *sides, settings)
+        ids, names = storage.strings(codes["id"]), storage.strings(features["label_name"])
+    label, query, database = sides
+    found = directions(packed, *sides, settings, device=device)
     told = summary(found, settings)
+    told["cosine"] = cosine(outputs, *sides, settings)
+    told["codes"] = describe_codes({name: rows[database] for name, rows in packed.items()})
     for length in lengths:
         prefixes = {name: rows[:, : length // 8] for name, rows in packed.items()}
         shorter = directions(prefixes, *sides, settings, ACROSS)
         told.setdefault("nested", {})[f"bits_{length}"] = summary(shorter, settings)
     write_json(METRICS, told)
-    database = len(sides[2])
-    print(f"{database} database rows; {in_a_line(found, settings)}")
-    cutoffs = curve(database)
-    across = {name: found[name] for name in ACROSS}
-    write_csv(
-        PRECISION_AT_K,
-        {
-            "k": cutoffs,
-            **{n: [scores.expected[f"p@{k}"] for k in cutoffs] for n, scores in across.items()},
-        },
-    )
-    for name, scores in across.items():
-        write_csv(
-            Path(f"plots/precision_recall_{name}.csv"),
-            {
-                "recall": scores.radius_recall.tolist(),
-                name: scores.radius_precision.tolist(),
-            },
-        )
+    write_csv(SCORES, {"query": [ids[row] for row in query], **per_query(found, settings)})
+    print(f"{len(database)} database rows; {in_a_line(found, settings)}")
+
+    with replacing(PLOTS) as part:
+        across, cutoffs = {name: found[name] for name in ACROSS}, curve(len(database))
+        write_csv(part / "precision_at_k.csv", curves.at_cutoffs(across, "p", cutoffs))
+        write_csv(part / "map_at_k.csv", curves.at_cutoffs(across, "map", cutoffs))
+        for name, evaluation in across.items():
+            columns = curves.precision_recall(evaluation, name)
+            write_csv(part / f"precision_recall_{name}.csv", columns)
+            write_csv(part / f"hamming_{name}.csv", curves.hamming_histogram(evaluation))
+        write_csv(part / "bit_balance.csv", curves.bit_balance(packed))
+        asked = {name: rows[query] for name, rows in packed.items()}
+        write_csv(part / "code_map.csv", curves.code_map(asked, label[query], names))
 
 
 if __name__ == "__main__":

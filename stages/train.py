@@ -14,21 +14,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from dvclive.live import Live
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from agch import checkpoint, storage
 from agch.alexnet import alexnet_fc_weights
 from agch.batches import TrainingSet
+from agch.codes import describe_codes
 from agch.encoders import image_inputs
 from agch.files import replacing, write_json
 from agch.hyperparameters import TrainParams
-from agch.record import History, best_epoch, in_a_line, score, summary, warn_of_collapse
+from agch.record import (
+    History,
+    best_epoch,
+    in_a_line,
+    score,
+    summary,
+    warn_of_collapse,
+    write_curves,
+)
 from agch.runtime import RuntimeParams, pin_runtime, seeded
 from agch.target import describe
 from agch.training import Trainer
-from agch.validation import Validator, describe_codes, encode
+from agch.validation import Validator, encode
 from stages import params
 
 FEATURES = Path("data/features.h5")
@@ -62,7 +70,8 @@ def main() -> None:
     trainer.model.load_state_dict(weights)
     encoders = {k: v for k, v in weights.items() if k.startswith(("image.", "text."))}
     checkpoint.save(MODEL, {"params": resolved, "encoders": encoders})
-    write_curves(history)
+    with replacing(CURVES) as part:
+        write_curves(part, history)
     epoch = len(history) - 1 if settings.select == "last" else best_epoch(history)
     codes = describe_codes(encode(trainer.model, rows))
     warn_of_collapse(history[epoch], codes)
@@ -125,18 +134,6 @@ def read_rows(settings: TrainParams, device: torch.device) -> tuple[TrainingSet,
             for rows in (split["train"][:], split["validation"][:])
         )
     return train, validation
-
-
-def write_curves(history: History) -> None:
-    """One TSV per recorded value, by dvclive, which is told to do nothing else."""
-    with replacing(CURVES) as part:
-        with Live(
-            str(part), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False
-        ) as live:
-            for record in history:
-                for name, value in record.items():
-                    live.log_metric(name, round(value, 6))
-                live.next_step()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from sklearn.cross_decomposition import CCA
 from agch.baselines import cca_itq, itq_rotation, random_outputs, unit_rows
 from agch.errors import InputError
 from agch.metrics import evaluate
-from agch.ranking import pack
+from agch.codes import pack
 
 
 def seeded(seed=0):

@@ -8,7 +8,7 @@ from made import IMAGE_DIM, PLUS, WORDS, clusters, params
 from agch import validation
 from agch.encoders import build
 from agch.metrics import evaluate
-from agch.ranking import pack
+from agch.codes import pack
 from agch.validation import Validator, describe_codes, encode, outputs
 
 

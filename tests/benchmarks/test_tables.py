@@ -86,7 +86,7 @@ def test_prefixes_of_a_nested_model_are_rows_of_their_own() -> None:
 
 
 def test_difference_is_ours_less_the_papers() -> None:
-    rows = paper_table.compare([result(0.75)], {"i2t": [0.865], "t2i": [0.7]})
+    rows = paper_table.compare([result(0.75)], {"i2t": {16: 0.865}, "t2i": {16: 0.7}})
     assert rows == [
         ("16", "i2t", "0.865", "0.750", "-0.115"),
         ("16", "t2i", "0.700", "0.750", "+0.050"),
@@ -98,7 +98,7 @@ def test_data_that_the_paper_has_not_get_a_dash() -> None:
 
 
 def test_both_formats_hold_every_row_and_say_how_to_run_them_again() -> None:
-    rows = paper_table.compare([result(0.7, 0.8)], {"i2t": [0.865], "t2i": [0.7]})
+    rows = paper_table.compare([result(0.7, 0.8)], {"i2t": {16: 0.865}, "t2i": {16: 0.7}})
     note = paper_table.provenance("openclipart", 2)
     markdown, latex = paper_table.markdown(rows, note), paper_table.latex(rows, note)
     assert "| 16 | i2t | 0.865 | 0.750 ± 0.071 | -0.115 |" in markdown
@@ -109,10 +109,10 @@ def test_both_formats_hold_every_row_and_say_how_to_run_them_again() -> None:
 
 
 def test_published_numbers_are_four_a_direction() -> None:
-    published = yaml.safe_load(paper_table.PUBLISHED.read_text(encoding="utf-8"))
-    for methods in published.values():
-        for directions in methods.values():
-            assert [len(directions[d]) for d in ("i2t", "t2i")] == [4, 4]
+    for printed in paper_table.PUBLISHED.values():
+        assert {d: list(values) for d, values in printed.items()} == {
+            d: paper_table.LENGTHS for d in ("i2t", "t2i")
+        }
 
 
 @pytest.mark.parametrize(

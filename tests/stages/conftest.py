@@ -23,6 +23,7 @@ COPIED = (
     "stages",
     ".dvc/config",
     ".dvc/.gitignore",
+    ".dvc/plots",
     ".dvcignore",
     ".gitignore",
     "dvc.yaml",
@@ -119,7 +120,7 @@ def make_project(path: Path) -> Project:
         split={"query": 8, "train": 1.0, "validation": 8},
         train={"bits": 8, "epochs": 4, "batch": 8, "hidden": 32, "gcn_hidden": [16, 16]},
         baseline={"components": 64},
-        evaluate={"precision_at": [1, 5]},
+        evaluate={"metrics": ["map@5", "map", "p@1", "p@5", "p@radius2"]},
     )
     for command in (
         ["git", "init", "-q", "-b", "main"],

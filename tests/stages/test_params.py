@@ -98,8 +98,12 @@ def test_another_size_is_one_problem_in_words_of_the_file(key: str, value: objec
         ("extract", "batch", 0),
         ("extract", "weights", 7),
         ("extract", "pool5", "yes"),
-        ("evaluate", "map_at", 0),
-        ("evaluate", "precision_at", 10),
+        ("evaluate", "metrics", []),
+        ("evaluate", "metrics", "map"),
+        ("evaluate", "metrics", ["map@0"]),
+        ("evaluate", "metrics", ["MAP@50"]),
+        ("evaluate", "metrics", ["p@radius3"]),
+        ("evaluate", "seed", -1),
         ("baseline", "components", 0),
         ("baseline", "shrinkage", 0),
         ("baseline", "iterations", 1.5),
@@ -172,7 +176,7 @@ def test_an_unknown_section_is_answered_with_the_nearest_known_one(file: Path) -
 
 
 def test_a_missing_section_is_refused_key_by_key(file: Path) -> None:
-    file.write_text("evaluate: {map_at: 50, precision_at: [1]}\n")
+    file.write_text("evaluate: {metrics: [map], seed: 0}\n")
     with pytest.raises(ParamsError, match="runtime.threads: missing"):
         params.load("runtime", RuntimeParams)
 

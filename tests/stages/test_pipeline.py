@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -14,14 +14,16 @@ import torch
 import yaml
 
 from agch import checkpoint
-from agch.files import sha256
+from agch.codes import pack
+from agch.files import read_table, sha256
 from agch.metrics import evaluate
-from agch.ranking import pack
 from stages.params import SECTIONS
 
 from .conftest import ROOT, Project
 
-STAGES = ("prepare", "extract", "split", "train", "encode", "evaluate", "baseline")
+STAGES = ("prepare", "extract", "split", "train", "encode", "baseline", "evaluate", "report")
+
+METRICS = ["map@5", "map", "p@1", "p@5", "p@radius2"]
 
 # As sitecustomize.py it is executed by every interpreter that finds it on PYTHONPATH.
 KILLER = """
@@ -46,11 +48,54 @@ def test_every_metric_and_curve_is_written(reproduced: Project) -> None:
     retrieval, baseline = (reproduced.json(f"metrics/{n}.json") for n in ("retrieval", "baseline"))
     for scores in (retrieval, baseline["cca_itq"], baseline["random"]):
         for direction in ("i2t", "t2i"):
-            assert set(scores[direction]) >= {"map@50", "map", "p@1", "expected"}
-            assert 0 <= scores[direction]["map@50"] <= 1
-    for curve in ("precision_at_k", "precision_recall_i2t", "precision_recall_t2i"):
-        lines = (reproduced.path / f"plots/{curve}.csv").read_text().splitlines()
-        assert len(lines) > 2
+            told = scores[direction]
+            assert list(told) == [*METRICS, "expected", "margin"]
+            assert list(told["expected"]) == [name for name in METRICS if name != "p@radius2"]
+            assert list(told["margin"]) == METRICS
+            assert 0 <= told["map@5"] <= 1
+    assert set(retrieval) == {"i2t", "t2i", "i2i", "t2t", "cosine", "codes"}
+    assert set(retrieval["cosine"]["i2t"]) == {"map@5", "map"}
+
+
+def test_every_curve_is_written_and_drawn_once(reproduced: Project) -> None:
+    drawn = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
+    sources = [path for plot in drawn for each in plot.values() for path in each["y"]]
+    assert len(sources) == len(set(sources))
+    written = (reproduced.path / "plots/retrieval").glob("*.csv")
+    curves = {path.relative_to(reproduced.path).as_posix() for path in written}
+    assert {path for path in sources if path.startswith("plots/retrieval/")} == curves
+    for path in sources:
+        assert len((reproduced.path / path).read_text().splitlines()) > 2
+    shown = json.loads(reproduced.run("dvc", "plots", "show", "--json").stdout)
+    assert "errors" not in shown
+    assert {name: len(charts) for name, charts in shown["data"].items()} == {
+        name: 1 for plot in drawn for name in plot
+    }
+
+
+def test_scores_of_every_query_average_to_the_metrics(reproduced: Project) -> None:
+    scores = read_table(reproduced.path / "data/scores.csv")
+    floors = read_table(reproduced.path / "data/baseline_scores.csv")
+    with h5py.File(reproduced.path / "data/split.h5") as split:
+        queries = [split["id"][:][row].decode() for row in split["query"]]
+    assert scores.pop("query") == floors.pop("query") == queries
+    told = {"": reproduced.json("metrics/retrieval.json")}
+    told |= {f"{name} ": each for name, each in reproduced.json("metrics/baseline.json").items()}
+    for name, column in {**scores, **floors}.items():
+        method, direction, metric = re.fullmatch(r"(\w+ )?(i2t|t2i) (.+)", name).groups()
+        mean = sum(map(float, column)) / len(column)
+        assert mean == pytest.approx(told[method or ""][direction][metric], abs=1e-6)
+    assert len(scores) == 2 * len(METRICS) and len(floors) == 4 * len(METRICS)
+
+
+def test_the_report_tells_the_numbers_of_the_run(reproduced: Project) -> None:
+    page = (reproduced.path / "plots/report.html").read_text(encoding="utf-8")
+    for direction in ("i2t", "t2i"):
+        score = reproduced.json("metrics/retrieval.json")[direction]["map@5"]
+        assert f"{score:.3f} ±" in page and f"{score:.4f}" in page
+    for text in ("CCA-ITQ", "random", "train", "gcn_hidden", "made", "disc_shapes"):
+        assert text in page
+    assert page.count("data:image/jpeg;base64,") == 2 * 3 * (1 + 8) - 3  # of t2i, words ask
 
 
 def test_same_bytes_elsewhere_with_other_threads_and_instructions(
@@ -159,9 +204,9 @@ def test_an_experiment_runs_what_depends_on_it_from_its_own_snapshot(
     command = ("dvc", "exp", "run", "--temp", "-n", "half", "-S", "train.alpha=0.5")
     lines = project.run(*command, PYTHONPATH=str(tmp_path)).stdout.splitlines()
     ran = [line.split("'")[1] for line in lines if "Running stage" in line]
-    assert ran == ["train", "encode", "evaluate"]
+    assert ran == ["train", "encode", "evaluate", "report"]
     libraries = [line.removeprefix("library: ") for line in lines if line.startswith("library: ")]
-    assert len(libraries) == 3
+    assert len(libraries) == 4
     assert all(f"{project.path}/.dvc/tmp/exps/" in library for library in libraries)
     diff = project.run("dvc", "params", "diff", "main", "half").stdout
     assert "train.alpha" in diff and "0.5" in diff
@@ -190,21 +235,19 @@ def test_nested_lengths_are_measured_by_their_prefixes(reproduced: Project, tmp_
     for direction, (asked, found) in {"i2t": ("image", "text"), "t2i": ("text", "image")}.items():
         scores = evaluate(
             *(prefixes[asked][query], prefixes[found][database], label[query], label[database]),
-            map_at=50,
-            precision_at=(1, 5),
+            at=(1, 5),
         )
         expected = told["nested"]["bits_8"][direction]
-        assert expected.pop("expected") == pytest.approx(shared(scores.expected), abs=1e-6)
-        assert expected == pytest.approx(shared(scores.stable), abs=1e-6)
-
-
-def shared(scores: Mapping[str, float]) -> dict[str, float]:
-    """The scores that the metrics file tells."""
-    return {name: scores[name] for name in ("map@50", "map", "p@1", "p@5")}
+        del expected["margin"]
+        means = {rule: scores.means(rule) for rule in ("stable", "expected")}
+        for name, score in expected.pop("expected").items():
+            assert score == pytest.approx(means["expected"][name], abs=1e-6)
+        for name, score in expected.items():
+            assert score == pytest.approx(means["stable"][name], abs=1e-6)
 
 
 def test_without_nested_lengths_nothing_is_said_of_prefixes(reproduced: Project) -> None:
-    assert set(reproduced.json("metrics/retrieval.json")) == {"i2t", "t2i", "i2i", "t2t"}
+    assert "nested" not in reproduced.json("metrics/retrieval.json")
     with h5py.File(reproduced.path / "data/codes.h5") as codes:
         assert codes["nested"].shape == (0,)
 
@@ -249,7 +292,7 @@ def test_alexnets_layers_are_trained_from_pool5(
     # 24 rows in batches of 8: three steps of Adam at 0.0003 move a weight by 0.001
     assert 0 < (encoders["image.hidden.1.weight"] - start).abs().max() < 0.002
     for direction in ("i2t", "t2i"):
-        assert 0 < project.json("metrics/retrieval.json")[direction]["map@50"] <= 1
+        assert 0 < project.json("metrics/retrieval.json")[direction]["map@5"] <= 1
     other = tmp_path / "other.pth"
     shutil.copy(alexnet_weights, other)
     with other.open("ab") as file:
