@@ -40,4 +40,6 @@ lint: setup ## black, flake8 and mypy
 	mypy
 
 bench: setup ## timed comparisons, as ratios in one run
+	@python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	python -m benchmarks.pinning
+	python -m benchmarks.evaluate

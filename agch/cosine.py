@@ -34,12 +34,12 @@ def cosine_map(
     Args:
         query_outputs: (q, c) real values; a row of zeros has cosine 0 to all.
         database_outputs: (n, c), likewise.
-        query_labels: (q, L), non-zero where the row has the label.
+        query_labels: (q, L) uint8, non-zero where the row has the label.
         database_labels: (n, L), likewise.
-        at: Every k.
+        at: Every k, from 1.
 
     Raises:
-        ValueError: As `metrics.evaluate`.
+        ValueError: Arrays that do not fit each other, an empty side, or one without any label.
     """
     space = search(pack(query_outputs), pack(database_outputs), query_labels, database_labels)
     query, database = _unit(query_outputs), _unit(database_outputs)
@@ -47,7 +47,7 @@ def cosine_map(
     for part in space.parts():
         order = np.argsort(-(query[part] @ database.T), axis=1, kind="stable")
         ranked = Ranked.by(order, space.shared(part))
-        found.append(average_precision(ranked, [*at, max([len(database), *at])]))
+        found.append(average_precision(ranked, [*at, len(database)]))
     means = np.concatenate(found).mean(axis=0)
     return dict(zip([*(f"map@{k}" for k in at), "map"], means.tolist(), strict=True))
 

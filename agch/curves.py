@@ -60,7 +60,8 @@ def code_map(codes: Mapping[str, Bytes], label: Bytes, names: Sequence[str]) -> 
     from sklearn.decomposition import PCA  # slow to import
 
     signs = np.concatenate([unpack(packed) for packed in codes.values()]).astype(np.float64)
-    places = PCA(2, svd_solver="covariance_eigh").fit_transform(signs)
+    with np.errstate(invalid="ignore"):  # of collapsed codes no component explains anything
+        places = PCA(2, svd_solver="covariance_eigh").fit_transform(signs)
     shown = _shown(label, names)
     return {
         "x": np.round(places[:, 0], 3).tolist(),
@@ -75,4 +76,5 @@ def _shown(label: Bytes, names: Sequence[str]) -> list[str]:
     frequency = np.count_nonzero(label, axis=0)
     by_frequency: NDArray[np.intp] = np.argsort(-frequency, kind="stable")
     ranks = np.where(label[:, by_frequency] != 0, np.arange(len(names)), len(names)).min(axis=1)
-    return [str(names[by_frequency[rank]]) if rank < len(COLOURS) else OTHER for rank in ranks]
+    told = min(len(COLOURS), len(names))
+    return [str(names[by_frequency[rank]]) if rank < told else OTHER for rank in ranks]

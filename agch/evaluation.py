@@ -19,7 +19,7 @@ from agch.schema import section
 Rows = NDArray[np.int64]
 Scores = dict[str, list[float]]
 
-METRIC = re.compile(r"map|p@radius2|(map|p|recall|ndcg)@[1-9][0-9]*")
+METRIC = re.compile(r"map|p@radius2|(map|p|recall|ndcg)@[1-9][0-9]{0,8}")
 DIRECTIONS = {
     "i2t": ("image", "text"),
     "t2i": ("text", "image"),

@@ -73,7 +73,11 @@ def _rounded(value: Any, key: str) -> Any:
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[float] | Sequence[str]]) -> None:
-    """Write a table: one named column per sequence; numbers with 6 decimals at most."""
+    """Write a table: one named column per sequence; numbers with 6 decimals at most.
+
+    Raises:
+        ValueError: A number is not finite.
+    """
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
@@ -89,4 +93,6 @@ def read_table(path: Path) -> dict[str, list[str]]:
 
 
 def _short(value: float) -> str:
-    return f"{value:.6f}".rstrip("0").rstrip(".")
+    if not math.isfinite(value):
+        raise ValueError(f"a table holds finite numbers only, got {value}")
+    return f"{round(value, 6) + 0.0:.6f}".rstrip("0").rstrip(".")

@@ -110,6 +110,12 @@ class TrainParams:
             raise ValueError(f"nested needs method 'agch'; got '{self.method}'")
 
     @property
+    def name(self) -> str:
+        """What tables call the codes: AGCH, AGCH+, or a peer."""
+        plus = self.method == "agch" and self.variant == "agch+"
+        return (self.variant if plus else self.method).upper()
+
+    @property
     def lengths(self) -> tuple[int, ...]:
         """The prefixes of a code that every loss looks at; without `nested` the whole code."""
         return self.nested or (self.bits,)

@@ -201,13 +201,15 @@ def in_expectation(counts: Histogram, at: Sequence[int]) -> Found:
 def scores(found: Found, counts: Histogram, at: Sequence[int]) -> dict[str, Floats]:
     """Every metric by its name, (q,) each."""
     relevant = counts.relevant.sum(axis=1)
-    named = {"map": found.precision[:, -1], "p@radius2": precision_within(counts, 2)}
-    for column, k in enumerate(at):
-        named[f"map@{k}"] = found.precision[:, column]
-        named[f"p@{k}"] = precision_at(found.hits[:, column], k)
-        named[f"recall@{k}"] = recall_at(found.hits[:, column], relevant)
-        named[f"ndcg@{k}"] = ndcg_at(found.dcg[:, column], counts, k)
-    return named
+    columns = list(enumerate(at))
+    return {
+        **{f"map@{k}": found.precision[:, column] for column, k in columns},
+        "map": found.precision[:, -1],
+        **{f"p@{k}": precision_at(found.hits[:, column], k) for column, k in columns},
+        **{f"recall@{k}": recall_at(found.hits[:, column], relevant) for column, k in columns},
+        **{f"ndcg@{k}": ndcg_at(found.dcg[:, column], counts, k) for column, k in columns},
+        "p@radius2": precision_within(counts, 2),
+    }
 
 
 def calculate_mAP(  # noqa: N802 - the name the field knows

@@ -6,6 +6,7 @@ Shapes: q queries, n database rows, m cut-offs, which ascend.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,13 @@ class Ranked:
 
     def precision_sums(self, at: Sequence[int]) -> Floats:
         """(q, m) sums of precision at the relevant ranks among the first k; k ascending."""
-        ranks = np.arange(1, self.gain.shape[1] + 1, dtype=np.float64)
-        reciprocal = 1 / ranks
+        ranks, reciprocals = _ranks(self.gain.shape[1])
         cuts = self._cuts(at)
         ends = np.append(cuts[1:, 0], len(self.place))
         precision = np.empty(len(self.place) + 1)
         for row, start, end in zip(self.starts[:, 0], cuts[:, 0], ends, strict=True):
             own = precision[start:end]
-            np.take(reciprocal, self.place[start:end] - row, out=own, mode="clip")
+            np.take(reciprocals, self.place[start:end] - row, out=own, mode="clip")
             own *= ranks[: len(own)]
         precision[-1] = 0
         # from each cut to the next; one that holds nothing is not 0 to reduceat
@@ -69,6 +69,13 @@ class Ranked:
         ends = np.minimum((0, *at), self.gain.shape[1])
         cuts: Counts = np.searchsorted(self.place, self.starts + ends)
         return cuts
+
+
+@lru_cache(maxsize=2)
+def _ranks(n: int) -> tuple[Floats, Floats]:
+    """1 to n, and 1 / 1 to 1 / n; kept for all blocks of a search."""
+    ranks = np.arange(1, n + 1, dtype=np.float64)
+    return ranks, 1 / ranks
 
 
 def discount(rank: NDArray[Any]) -> Floats:

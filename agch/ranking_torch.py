@@ -12,8 +12,8 @@ from torch import Tensor
 from agch.ranked import Ranked
 from agch.ranking import Histogram, Search, Words, tabulated
 
-PAIRS = 1 << 24
-"""Pairs of a query and a database row in a block; about 1 GiB of the device's memory."""
+PAIRS = 1 << 22
+"""Pairs of a query and a database row in a block: about 0.2 GiB; each thread holds one."""
 
 
 class DeviceSearch:

@@ -48,6 +48,8 @@ class Table:
     note: str = ""
 
     def __post_init__(self) -> None:
+        if not all(self.columns):
+            raise ValueError(f"table '{self.caption}': a column without a header")
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from agch.bootstrap import margin
 from agch.errors import InputError
 from agch.metrics import Evaluation, evaluate
 
+Arrays = dict[str, NDArray[Any]]
 SIDES = ("query_codes", "database_codes", "query_labels", "database_labels")
 
 
@@ -33,15 +33,15 @@ def main() -> None:
     for side in SIDES:
         parser.add_argument(side)
     parser.add_argument("--at", nargs="+", type=int, default=[50], metavar="K", help="cut-offs")
-    parser.add_argument("--device", default="cpu", help="cpu (numpy), or a device of torch")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap over the queries")
     asked = parser.parse_args()
     try:
         arrays = [read(getattr(asked, side)) for side in SIDES]
-        found = evaluate(*arrays, at=asked.at, device=asked.device)
-    except (InputError, ValueError) as error:
+        lines = table(evaluate(*arrays, at=asked.at, device=asked.device), asked.seed)
+    except (InputError, ValueError, RuntimeError) as error:  # RuntimeError: torch finds no CUDA
         sys.exit(f"error: {error}")
-    print("\n".join(table(found, asked.seed)))
+    print("\n".join(lines))
 
 
 def table(found: Evaluation, seed: int) -> list[str]:
@@ -65,60 +65,55 @@ def read(place: str) -> NDArray[Any]:
     """Read the array at FILE.npy, FILE.mat (if it holds one only) or FILE.mat:NAME.
 
     Raises:
-        InputError: There is no such file or array, or it is no matrix of numbers.
+        InputError: There is no such file or array, it is damaged, or it is no matrix of numbers.
     """
-    file, colon, name = place.rpartition(":") if ".mat:" in place else (place, "", "")
+    file, _, name = place.rpartition(":") if ".mat:" in place else (place, "", "")
     path = Path(file)
     if not path.is_file():
         raise InputError(f"{path} not found; expected a .npy or a .mat file")
-    if path.suffix == ".npy":
-        return _matrix(place, np.load(path, allow_pickle=False))
-    if path.suffix != ".mat":
-        raise InputError(f"{path} is neither .npy nor .mat")
-    names, load = _open_v73(path) if h5py.is_hdf5(path) else _open_mat(path)
-    if not name and len(names) == 1:
-        name = names[0]
-    if name not in names:
-        asked = f"no array '{name}'" if name else f"{len(names)} arrays"
-        raise InputError(
-            f"{path} has {asked}; name one as {path}:NAME (it holds {', '.join(names)})"
-        )
-    return _matrix(place, load(name))
-
-
-Loader = Callable[[str], NDArray[Any]]
-
-
-def _open_mat(path: Path) -> tuple[list[str], Loader]:
-    """MATLAB's format up to version 7: names, and how to load one."""
-    from scipy import io  # comes with scikit-learn; slow to import
-
-    def load(name: str) -> NDArray[Any]:
-        array: NDArray[Any] = io.loadmat(path, variable_names=[name])[name]
-        return array.toarray() if hasattr(array, "toarray") else array
-
-    return [name for name, _, _ in io.whosmat(path)], load
-
-
-def _open_v73(path: Path) -> tuple[list[str], Loader]:
-    """MATLAB's format 7.3, which is HDF5 with the axes turned round."""
-    with h5py.File(path, "r") as file:
-        names = [name for name, node in file.items() if isinstance(node, h5py.Dataset)]
-
-    def load(name: str) -> NDArray[Any]:
-        with h5py.File(path, "r") as file:
-            array: NDArray[Any] = file[name][:].T
-        return array
-
-    return names, load
-
-
-def _matrix(place: str, array: NDArray[Any]) -> NDArray[Any]:
+    try:
+        if path.suffix == ".npy":
+            arrays = {"": np.asarray(np.load(path, allow_pickle=False))}
+        elif path.suffix == ".mat":
+            arrays = _read_v73(path) if h5py.is_hdf5(path) else _read_mat(path)
+        else:
+            raise InputError(f"{path} is neither .npy nor .mat")
+    except InputError:
+        raise
+    except Exception as error:  # readers of foreign files fail in many ways
+        raise InputError(f"{path} cannot be read as {path.suffix} ({error})") from None
+    if not name and len(arrays) == 1:
+        (name,) = arrays
+    if name not in arrays:
+        asked = f"no array '{name}'" if name else f"{len(arrays)} arrays"
+        held = ", ".join(arrays) or "none"
+        raise InputError(f"{path} has {asked}; name one as {path}:NAME (it holds {held})")
+    array = arrays[name]
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         raise InputError(
             f"{place} holds {array.dtype} of shape {array.shape}; expected a matrix of numbers"
         )
     return array
+
+
+def _read_mat(path: Path) -> Arrays:
+    """MATLAB's format up to version 7; sparse matrices become dense."""
+    from scipy import io, sparse  # comes with scikit-learn; slow to import
+
+    found = {k: v for k, v in io.loadmat(path).items() if not k.startswith("__")}
+    return {k: v.toarray() if sparse.issparse(v) else v for k, v in found.items()}
+
+
+def _read_v73(path: Path) -> Arrays:
+    """MATLAB's format 7.3, which is HDF5 with the axes turned round; text is left out."""
+    with h5py.File(path, "r") as file:
+        return {
+            name: node[()].T
+            for name, node in file.items()
+            if isinstance(node, h5py.Dataset)
+            and node.ndim
+            and node.attrs.get("MATLAB_class") != b"char"
+        }
 
 
 if __name__ == "__main__":

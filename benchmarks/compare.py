@@ -16,6 +16,8 @@ from pathlib import Path
 
 import dvc.api
 import numpy as np
+from dvc.exceptions import DvcException
+from scmrepo.exceptions import SCMError
 
 from agch.bootstrap import compare, margin
 from agch.codes import Floats
@@ -71,8 +73,11 @@ def table(first_name: str, second_name: str, first: Scores, second: Scores, seed
 def scores(revision: str, path: Path, prefix: str = "") -> tuple[list[str], Scores]:
     """The queries of a revision and their scores by metric, of the columns with a prefix."""
     rev = None if revision == "workspace" else revision
-    with dvc.api.open(str(path), rev=rev, encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
+    try:
+        with dvc.api.open(str(path), rev=rev, encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+    except (DvcException, SCMError, OSError) as error:
+        sys.exit(f"error: cannot read {path} of '{revision}' ({error})")
     columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
     queries = columns.pop("query")
     named = {

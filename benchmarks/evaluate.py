@@ -32,7 +32,7 @@ from agch.ranking import Histogram, search, tabulated
 
 AT = (1, 10, 50, 100)
 LABELS, LABELS_EACH = 24, 3.8
-ROUNDS = 3
+ROUNDS = 5
 PART = 10
 Floats = NDArray[np.float32]
 

@@ -13,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +42,19 @@ class Result:
         mean, spread = self.mean(direction, metric)
         return f"{mean:.3f}" if spread is None else f"{mean:.3f} ± {spread:.3f}"
 
+    def sure(self, direction: str, metric: str) -> str:
+        """The score of one seed, and half of the 95 % interval over its queries."""
+        (scores,) = self.scores
+        return f"{scores[direction][metric]:.3f} ± {scores[direction]['margin'][metric]:.3f}"
+
     def mean(self, direction: str, metric: str) -> tuple[float, float | None]:
-        """Mean over the seeds, and their standard deviation (n - 1) if there are several."""
-        values = [scores[direction][metric] for scores in self.scores]
+        """Mean over the seeds, and their standard deviation (n - 1) if there are several.
+
+        `expected map@50` is the score with ties in expectation.
+        """
+        *rule, name = metric.split(" ")
+        path = [direction, *rule]
+        values: list[float] = [reduce(getitem, path, scores)[name] for scores in self.scores]
         several = len(values) > 1
         return statistics.mean(values), statistics.stdev(values) if several else None
 

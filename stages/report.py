@@ -9,18 +9,17 @@ Run     python -m stages.report
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-import h5py
-
-from agch import overview, storage
-from agch.evaluation import ACROSS, DIRECTIONS
+from agch import report_charts, report_tables, samples, storage
+from agch.charts import Chart
+from agch.evaluation import ACROSS
 from agch.files import read_table, replacing
+from agch.hyperparameters import TrainParams
 from agch.pictures import thumbnail
-from agch.report import Item, Report, Result, Search, render
+from agch.report import Item, Report, Table, render
 from stages import params
 
 IMAGES = Path("data/images.zip")
@@ -50,54 +49,57 @@ def main() -> None:
     ):
         storage.same_ids(codes, split)
         ids = storage.strings(codes["id"])
-        data = facts(features, split)
-        items = Items(entries, ids, archive)
-        searches = list(samples(items, codes, split, settings["evaluate"]["metrics"][0]))
-        asked = [" ".join(entries[ids[row]]["tags"]) for row in split["query"]]
-    found, trained, floors = (
-        json.loads((METRICS / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("retrieval", "train", "baseline")
-    )
-    train, source = settings["train"], settings["data"]["source"]
-    method = train["variant"] if train["method"] == "agch" else train["method"]
-    name = {"agch+": "AGCH+", "paper": "AGCH"}.get(method, method.upper())
-    curves = TRAINING / "plots/metrics/validation"
-    tables = [
-        overview.results(
-            name,
-            source,
-            train["bits"],
-            found,
-            floors,
-            read_table(SCORES),
-            read_table(FLOOR_SCORES),
-            settings["evaluate"]["seed"],
-        ),
-        overview.ties(found),
-        *overview.diagnostics(found),
-    ]
-    charts = [
-        *overview.training_charts(
-            read_table(TRAINING / "loss_terms.csv"),
-            {direction: read_table(curves / f"{direction}.tsv") for direction in ACROSS},
-        ),
-        *overview.retrieval_charts(
-            {path.stem: read_table(path) for path in sorted(RETRIEVAL.glob("*.csv"))}, asked
-        ),
-    ]
+        data = report_tables.facts(features, split)
+        shown = Items(entries, ids, archive)
+        metric = settings["evaluate"]["metrics"][0]
+        searches = list(samples.searches(shown, codes, split, read_table(SCORES), metric))
+        words = [" ".join(entries[ids[row]]["tags"]) for row in split["query"]]
+    name, source = params.load("train", TrainParams).name, settings["data"]["source"]
+    tables, warnings = results(name, settings, len(entries) - len(ids))
     page = Report(
-        title=f"{name}, {train['bits']} bits, {source}",
-        summary=f"{len(asked)} queries search {data['database rows']} rows, picture and text.",
-        warnings=overview.warnings(found, trained, len(entries) - len(ids)),
+        title=f"{name}, {settings['train']['bits']} bits, {source}",
+        summary=f"{len(words)} queries search {data['database rows']} rows, picture and text.",
+        warnings=warnings,
         tables=tables,
-        charts=charts,
+        charts=charts(words),
         searches=searches,
         parameters=settings,
         data=data,
     )
     with replacing(REPORT) as part:
         part.write_text(render(page), encoding="utf-8")
-    print(f"{REPORT}: {len(tables)} tables, {len(charts)} charts, {len(searches)} sample searches")
+    print(f"{REPORT}: {len(page.charts)} charts, {len(searches)} sample searches")
+
+
+def results(name: str, settings: dict[str, Any], unreadable: int) -> tuple[list[Table], list[str]]:
+    """The tables, and what a reader must know before believing them."""
+    found, trained, floors = (
+        json.loads((METRICS / f"{stage}.json").read_text(encoding="utf-8"))
+        for stage in ("retrieval", "train", "baseline")
+    )
+    first = report_tables.results(
+        name,
+        settings["data"]["source"],
+        settings["train"]["bits"],
+        found,
+        floors,
+        read_table(SCORES),
+        read_table(FLOOR_SCORES),
+        settings["evaluate"]["seed"],
+    )
+    tables = [first, report_tables.ties(found), *report_tables.diagnostics(found)]
+    return tables, report_tables.warnings(found, trained, unreadable)
+
+
+def charts(words: list[str]) -> list[Chart]:
+    """All curves; `words` are those of the queries."""
+    scores = TRAINING / "plots/metrics/validation"
+    validation = {name: read_table(scores / f"{name}.tsv") for name in ACROSS}
+    curves = {path.stem: read_table(path) for path in RETRIEVAL.glob("*.csv")}
+    return [
+        *report_charts.training_charts(read_table(TRAINING / "loss_terms.csv"), validation),
+        *report_charts.retrieval_charts(curves, words),
+    ]
 
 
 class Items:
@@ -106,43 +108,10 @@ class Items:
     def __init__(self, entries: dict[str, Any], ids: list[str], archive: ZipFile) -> None:
         self.entries, self.ids, self.archive = entries, ids, archive
 
-    def __getitem__(self, row: int) -> Item:
+    def __call__(self, row: int) -> Item:
         entry = self.entries[self.ids[row]]
         picture = thumbnail(self.archive.read(entry["id"]), SIDE)
         return Item(entry["tags"], entry["labels"], picture)
-
-
-def samples(items: Items, codes: h5py.File, split: h5py.File, metric: str) -> Iterator[Search]:
-    """The best, the median and the worst query of each direction, by the first metric."""
-    scores = read_table(SCORES)
-    query, database, label = split["query"][:], split["database"][:], split["label"][:]
-    for direction in ACROSS:
-        column = scores[f"{direction} {metric}"]
-        asking, searched = (codes[modality][:] for modality in DIRECTIONS[direction])
-        for standing, place in overview.standing(column).items():
-            row = query[place]
-            nearest = overview.first_results(
-                asking[row], searched[database], label[row], label[database]
-            )
-            results = [Result(items[database[at]], far, hit) for at, far, hit in nearest]
-            score = f"{metric.replace('map', 'AP')} {float(column[place]):.3f}"
-            yield Search(direction, standing, score, items[row], results)
-
-
-def facts(features: h5py.File, split: h5py.File) -> dict[str, str]:
-    """The data in numbers."""
-    text, label = features["text"][:], features["label"][:]
-    rows = {f"{name} rows": str(len(split[name])) for name in ("query", "database", "train")}
-    return {
-        "source": features.attrs["source"],
-        "licence": features.attrs["licence"],
-        "image features": f"{features['image'].shape[1]} by {features.attrs['backbone']}",
-        "rows": str(len(text)),
-        "words": f"{text.shape[1]}, {text.sum() / len(text):.2f} an item",
-        "labels": f"{label.shape[1]}, {label.sum() / len(label):.2f} an item",
-        **rows,
-        "validation rows, of the training rows": str(len(split["validation"])),
-    }
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def test_codes_of_shared_classes_retrieve_better_than_random_codes():
         "random": random,
     }
     score = {
-        name: evaluate(*codes, new_label, label, precision_at=()).expected["map"]
+        name: evaluate(*codes, new_label, label).means("expected")["map"]
         for name, codes in by_method.items()
     }
     assert score["random"] < 0.25

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from agch.files import replacing, sha256, write_csv, write_json
+from agch.files import read_table, replacing, sha256, write_csv, write_json
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -110,3 +110,32 @@ def test_csv_columns_have_one_length(tmp_path):
     with pytest.raises(ValueError, match="shorter"):
         write_csv(tmp_path / "curve.csv", {"k": [1, 2], "i2t": [0.5]})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_keeps_texts_as_they_are(tmp_path):
+    path = tmp_path / "points.csv"
+    texts = ["cat, black", 'the "big" one', "two\nlines", "", "  1.50", "père"]
+    write_csv(path, {"a, b": texts, "x": [1.5] * 6})
+    first = '"a, b",x\n"cat, black",1.5\n"the ""big"" one",1.5\n"two\nlines",1.5\n'
+    assert path.read_bytes() == f"{first},1.5\n  1.50,1.5\npère,1.5\n".encode()
+    assert read_table(path) == {"a, b": texts, "x": ["1.5"] * 6}
+
+
+def test_a_table_is_read_as_the_texts_of_its_columns(tmp_path):
+    (tmp_path / "curve.csv").write_bytes(b"k,i2t\n1,0.5\n10,1e-05\n")
+    (tmp_path / "curve.tsv").write_bytes(b"step\tloss, all\n0\t1,5\n")  # as dvclive writes it
+    assert read_table(tmp_path / "curve.csv") == {"k": ["1", "10"], "i2t": ["0.5", "1e-05"]}
+    assert read_table(tmp_path / "curve.tsv") == {"step": ["0"], "loss, all": ["1,5"]}
+
+
+def test_a_table_without_rows_has_columns(tmp_path):
+    write_csv(tmp_path / "none.csv", {"k": [], "i2t": []})
+    assert read_table(tmp_path / "none.csv") == {"k": [], "i2t": []}
+
+
+def test_a_table_has_no_negative_zero_and_refuses_what_is_not_finite(tmp_path):
+    write_csv(tmp_path / "t.csv", {"x": [-0.0, -1e-9, -0.5]})
+    assert (tmp_path / "t.csv").read_text() == "x\n0\n0\n-0.5\n"
+    with pytest.raises(ValueError, match="finite numbers only, got nan"):
+        write_csv(tmp_path / "t.csv", {"x": [float("nan")]})
+    assert (tmp_path / "t.csv").read_text() == "x\n0\n0\n-0.5\n"

@@ -281,6 +281,8 @@ def test_columns_of_numbers_are_known_by_their_texts(texts, numeric):
 def test_a_row_of_another_length_is_a_value_error():
     with pytest.raises(ValueError, match="table 'Retrieval': 2 texts for 3 columns"):
         Table("Retrieval", ["codes", "i2t", "t2i"], [["AGCH", "1"]])
+    with pytest.raises(ValueError, match="table 'Retrieval': a column without a header"):
+        Table("Retrieval", ["", "map"], [])
 
 
 def test_a_chart_has_words_a_place_a_spec_and_its_data(page):
