@@ -78,10 +78,11 @@ def search(
     _check_pair("labels", query_labels, database_labels)
     _check_rows("query", query_codes, query_labels)
     _check_rows("database", database_codes, database_labels)
-    most = min(int(np.count_nonzero(s, axis=1).max()) for s in (query_labels, database_labels))
+    labels = _words(np.packbits(query_labels, axis=1)), _words(np.packbits(database_labels, axis=1))
+    most = min(int(np.bitwise_count(side).sum(axis=1).max()) for side in labels)
     return Search(
         (_words(query_codes), _words(database_codes)),
-        (_words(np.packbits(query_labels, axis=1)), _words(np.packbits(database_labels, axis=1))),
+        labels,
         8 * query_codes.shape[1],
         most + 1,
     )
