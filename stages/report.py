@@ -54,10 +54,10 @@ def main() -> None:
         metric = settings["evaluate"]["metrics"][0]
         searches = list(samples.searches(shown, codes, split, read_table(SCORES), metric))
         words = [" ".join(entries[ids[row]]["tags"]) for row in split["query"]]
-    name, source = params.load("train", TrainParams).name, settings["data"]["source"]
-    tables, warnings = results(name, settings, len(entries) - len(ids))
+    train = params.load("train", TrainParams)
+    tables, warnings = results(train.name, settings, len(entries) - len(ids))
     page = Report(
-        title=f"{name}, {settings['train']['bits']} bits, {source}",
+        title=f"{train.name}, {train.bits} bits, {settings['data']['source']}",
         summary=f"{len(words)} queries search {data['database rows']} rows, picture and text.",
         warnings=warnings,
         tables=tables,
