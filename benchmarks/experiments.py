@@ -21,7 +21,7 @@ from typing import Any
 import dvc.api
 import yaml
 
-from stages import baseline, evaluate
+from stages import baseline, evaluate, params
 
 Overrides = Mapping[str, Any]
 Scores = dict[str, Any]
@@ -57,6 +57,16 @@ class Result:
         values: list[float] = [reduce(getitem, path, scores)[name] for scores in self.scores]
         several = len(values) > 1
         return statistics.mean(values), statistics.stdev(values) if several else None
+
+
+def check_metrics() -> None:
+    """Stop unless `evaluate.metrics` names the metrics that the tables show."""
+    shown, told = {metric for _, metric in COLUMNS}, params.read()["evaluate"]["metrics"]
+    if missing := sorted(shown - {*told}):
+        sys.exit(
+            f"error: the tables show {' and '.join(missing)}, but evaluate.metrics is "
+            f"{', '.join(told)}; add what is missing to params.yaml and run `dvc repro`"
+        )
 
 
 def settings(group: str) -> dict[str, Overrides]:

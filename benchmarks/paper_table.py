@@ -18,7 +18,7 @@ import torch
 from agch.files import replacing
 from agch.published import PUBLISHED, Printed
 from agch.sources import SOURCES
-from benchmarks.experiments import Result, results, settings
+from benchmarks.experiments import Result, check_metrics, results, settings
 
 LENGTHS = [16, 32, 64, 128]
 TABLES = Path("docs/tables")
@@ -35,6 +35,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.source not in SOURCES:
         sys.exit(f"error: there is no loader of '{asked.source}' yet, only: {', '.join(SOURCES)}")
+    check_metrics()
     group = {"paper": known[asked.source]}
     found = [row for row in results(group, LENGTHS, asked.seeds, {}) if row.name in group]
     rows = compare(found, PUBLISHED.get(asked.source, {}))

@@ -17,7 +17,15 @@ from collections.abc import Callable, Iterable, Iterator
 import yaml
 
 from agch.hyperparameters import TrainParams
-from benchmarks.experiments import COLUMNS, Result, floor, results, retrieval, settings
+from benchmarks.experiments import (
+    COLUMNS,
+    Result,
+    check_metrics,
+    floor,
+    results,
+    retrieval,
+    settings,
+)
 from stages import params
 
 LENGTHS = [16, 32, 64, 128]
@@ -30,6 +38,7 @@ BOTH_RULES = [
 def main() -> None:
     """Print the table that was asked for."""
     asked = arguments()
+    check_metrics()
     if asked.group == "workspace":
         print_rows(workspace(), COLUMNS, Result.sure)
         print("±: half of the 95 % interval of a bootstrap over the queries")

@@ -12,7 +12,7 @@ import yaml
 from agch.hyperparameters import TrainParams
 from agch.schema import parse
 from benchmarks import paper_table
-from benchmarks.experiments import SETTINGS, Result, _plain, settings
+from benchmarks.experiments import SETTINGS, Result, _plain, check_metrics, settings
 from benchmarks.table import spread_nested
 from stages.extract import ExtractParams
 from stages.split import SplitParams
@@ -131,3 +131,20 @@ def test_a_source_without_a_loader_is_one_error_before_anything_runs(
     monkeypatch.setattr(paper_table, "results", None)
     with pytest.raises(SystemExit, match="no loader of 'mirflickr25k' yet, only: openclipart"):
         paper_table.main()
+
+
+def test_a_table_of_metrics_that_are_not_measured_is_one_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check_metrics()
+    told = {"evaluate": {"metrics": ["map", "p@1"]}}
+    monkeypatch.setattr("benchmarks.experiments.params.read", lambda: told)
+    with pytest.raises(SystemExit, match="tables show map@50, but evaluate.metrics is map, p@1;"):
+        check_metrics()
+
+
+def test_with_one_seed_a_row_can_tell_the_margin_over_its_queries() -> None:
+    scores = {"i2t": {"map": 0.25, "expected": {"map": 0.5}, "margin": {"map": 0.0625}}}
+    row = Result("some", 16, [scores])
+    assert row.sure("i2t", "map") == "0.250 ± 0.062"
+    assert (row.cell("i2t", "map"), row.cell("i2t", "expected map")) == ("0.250", "0.500")
