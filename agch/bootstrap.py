@@ -30,8 +30,7 @@ class Difference:
 
 def margin(scores: Floats, seed: int) -> float:
     """Half the width of the 95 % percentile interval of the mean of (q,) scores."""
-    low, high = np.quantile(_means(scores, seed), (0.025, 0.975))
-    return float(high - low) / 2
+    return _half_width(_means(scores, seed))
 
 
 def compare(first: Floats, second: Floats, seed: int) -> Difference:
@@ -48,9 +47,15 @@ def compare(first: Floats, second: Floats, seed: int) -> Difference:
     difference = first - second
     mean = float(difference.mean())
     # a sample just as far out counts, whatever the rounding of its mean
-    apart = np.abs(_means(difference, seed) - mean) >= abs(mean) * (1 - 1e-9)
+    means = _means(difference, seed)
+    apart = np.abs(means - mean) >= abs(mean) * (1 - 1e-9)
     p = (1 + int(apart.sum())) / (1 + SAMPLES)
-    return Difference(mean, margin(difference, seed), p)
+    return Difference(mean, _half_width(means), p)
+
+
+def _half_width(means: Floats) -> float:
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(high - low) / 2
 
 
 def _means(scores: Floats, seed: int) -> Floats:

@@ -19,11 +19,12 @@ import numpy as np
 from dvc.exceptions import DvcException
 from scmrepo.exceptions import SCMError
 
+from agch import report_tables
 from agch.bootstrap import compare, margin
 from agch.codes import Floats
 from stages import baseline, evaluate, params
 
-FLOORS = {"CCA-ITQ": "cca_itq", "random": "random"}
+FLOORS = {name: key for key, name in report_tables.FLOORS.items()}
 Scores = dict[str, Floats]
 
 
@@ -77,7 +78,10 @@ def scores(revision: str, path: Path, prefix: str = "") -> tuple[list[str], Scor
         with dvc.api.open(str(path), rev=rev, encoding="utf-8") as file:
             header, *rows = csv.reader(file)
     except (DvcException, SCMError, OSError) as error:
-        sys.exit(f"error: cannot read {path} of '{revision}' ({error})")
+        sys.exit(
+            f"error: cannot read {path} of '{revision}' ({error}); give a commit, or an experiment "
+            "by its name or id (`dvc exp list -A`)"
+        )
     columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
     queries = columns.pop("query")
     named = {

@@ -51,11 +51,11 @@ def main() -> None:
         ids = storage.strings(codes["id"])
         data = report_tables.facts(features, split)
         shown = Items(entries, ids, archive)
-        metric = settings["evaluate"]["metrics"][0]
-        searches = list(samples.searches(shown, codes, split, read_table(SCORES), metric))
+        scores, metric = read_table(SCORES), settings["evaluate"]["metrics"][0]
+        searches = list(samples.searches(shown, codes, split, scores, metric))
         words = [" ".join(entries[ids[row]]["tags"]) for row in split["query"]]
     train = params.load("train", TrainParams)
-    tables, warnings = results(train.name, settings, len(entries) - len(ids))
+    tables, warnings = results(train, scores, settings, len(entries) - len(ids))
     page = Report(
         title=f"{train.name}, {train.bits} bits, {settings['data']['source']}",
         summary=f"{len(words)} queries search {data['database rows']} rows, picture and text.",
@@ -71,19 +71,21 @@ def main() -> None:
     print(f"{REPORT}: {len(page.charts)} charts, {len(searches)} sample searches")
 
 
-def results(name: str, settings: dict[str, Any], unreadable: int) -> tuple[list[Table], list[str]]:
+def results(
+    train: TrainParams, scores: dict[str, list[str]], settings: dict[str, Any], unreadable: int
+) -> tuple[list[Table], list[str]]:
     """The tables, and what a reader must know before believing them."""
     found, trained, floors = (
         json.loads((METRICS / f"{stage}.json").read_text(encoding="utf-8"))
         for stage in ("retrieval", "train", "baseline")
     )
     first = report_tables.results(
-        name,
+        train.name,
         settings["data"]["source"],
-        settings["train"]["bits"],
+        train.bits,
         found,
         floors,
-        read_table(SCORES),
+        scores,
         read_table(FLOOR_SCORES),
         settings["evaluate"]["seed"],
     )
