@@ -157,6 +157,6 @@ def test_a_revision_that_cannot_be_read_is_one_line(
         compare.scores("lost", evaluate.SCORES)
     message = str(stopped.value)
     assert message == (
-        f"error: cannot read data/scores.csv of 'lost' ({problem}); give a commit, or an experiment "
-        "by its name or id (`dvc exp list -A`)"
+        f"error: cannot read data/scores.csv of 'lost' ({problem}); give a commit, or an "
+        "experiment by its name or id (`dvc exp list -A`)"
     )
