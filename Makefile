@@ -4,7 +4,7 @@ export PATH := $(ENV)/bin:$(PATH)
 PYTHON ?= python3
 INSTALLED := $(ENV)/.agch-installed
 
-.PHONY: help setup repro table ablation paper-table test lint bench
+.PHONY: help setup extras repro table ablation paper-table test lint bench
 SEEDS ?= 3
 SOURCE ?= openclipart
 
@@ -17,6 +17,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@[ -x "$(ENV)/bin/python" ] || $(PYTHON) -m venv "$(ENV)"
 	python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch "$@"
+
+extras: setup ## what CLIP, SigLIP and sentence embeddings need
+	python -m pip install --quiet --constraint constraints.txt --editable '.[clip,sentence]'
 
 repro: setup ## rebuild the experiment of params.yaml and print its table
 	dvc repro
@@ -42,4 +45,5 @@ lint: setup ## black, flake8 and mypy
 bench: setup ## timed comparisons, as ratios in one run
 	@python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	python -m benchmarks.pinning
+	python -m benchmarks.extract
 	python -m benchmarks.evaluate

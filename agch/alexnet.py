@@ -8,42 +8,29 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from agch.files import sha256
-from agch.weights import WeightsError, download, load
-
-
-def alexnet_network(weights: Path | None) -> tuple[models.AlexNet, str]:
-    """The whole network with its weights, and the digest of their file.
-
-    Args:
-        weights: torchvision's state dict on disk; without it torchvision's own is downloaded on
-            first use and its digest checked.
-    """
-    network = models.alexnet(weights=None)
-    path = weights or download(models.AlexNet_Weights.IMAGENET1K_V1.url)
-    load(network, path, "alexnet")
-    return network, sha256(path)
+from agch.torchvision_networks import torchvision_network
+from agch.weights import WeightsError
 
 
 def alexnet_fc_weights(weights: Path | None, digest: str) -> dict[str, Tensor]:
     """State dict of AlexNet's fc6 and fc7, from the weights that extracted the features.
 
     Args:
-        weights: As for `alexnet`.
+        weights: As for `torchvision_network`.
         digest: Of the weights recorded with the features.
 
     Raises:
         WeightsError: These are other weights.
     """
-    network, found = alexnet_network(weights)
+    network, found = torchvision_network("alexnet", weights)
     if found != digest:
         raise WeightsError(
             f"train.image_encoder 'alexnet_fc' starts from AlexNet weights {found[:12]}..., but "
             f"the features were extracted with {digest[:12]}...; name the same file in "
             "extract.weights and run `dvc repro extract`"
         )
-    state: dict[str, Tensor] = network.classifier[:6].state_dict()
-    return state
+    classifier = network.get_submodule("classifier").state_dict()
+    return {name: classifier[name] for name in ("1.weight", "1.bias", "4.weight", "4.bias")}
 
 
 class WithPool5(nn.Module):

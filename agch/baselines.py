@@ -28,6 +28,10 @@ class Projection:
         return outputs
 
 
+class TooFewComponents(InputError):
+    """Data of so few dimensions that CCA-ITQ has no code of the length asked for."""
+
+
 def random_outputs(rows: int, bits: int, generator: Generator) -> Tensor:
     """(rows, bits) standard normal outputs: codes that know nothing of the data."""
     return torch.randn(rows, bits, generator=generator)
@@ -60,7 +64,7 @@ def cca_itq(
         The projections of image and text.
 
     Raises:
-        InputError: More bits than the data has principal components.
+        TooFewComponents: More bits than the data has principal components.
     """
     views = [_principal(view, components, bits) for view in (image, text)]
     (x, _), (y, _) = views
@@ -106,7 +110,7 @@ def _principal(features: Tensor, components: int, bits: int) -> tuple[Tensor, Pr
     rank = int((values > values[-1] * 1e-10).sum())
     kept = min(components, rank)
     if kept < bits:
-        raise InputError(
+        raise TooFewComponents(
             f"CCA-ITQ needs at least {bits} principal components for {bits} bits, but only {kept} "
             "are there; lower train.bits, raise baseline.components, or add training rows"
         )

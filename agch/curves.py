@@ -75,6 +75,7 @@ def _shown(label: Bytes, names: Sequence[str]) -> list[str]:
     """(n,) the most frequent label of each row, if it is among the most frequent of all."""
     frequency = np.count_nonzero(label, axis=0)
     by_frequency: NDArray[np.intp] = np.argsort(-frequency, kind="stable")
-    ranks = np.where(label[:, by_frequency] != 0, np.arange(len(names)), len(names)).min(axis=1)
+    ranks = np.where(label[:, by_frequency] != 0, np.arange(len(names)), len(names))
+    ranks = ranks.min(axis=1, initial=len(names))
     told = min(len(COLOURS), len(names))
     return [str(names[by_frequency[rank]]) if rank < told else OTHER for rank in ranks]

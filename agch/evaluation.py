@@ -29,6 +29,10 @@ DIRECTIONS = {
 ACROSS = ("i2t", "t2i")
 UNORDERED = ("p@radius2",)
 """Metrics that no order of ties changes: they are told once."""
+UNMEASURED = (
+    "Retrieval cannot be measured: the data has no labels, and an item is relevant to a query if "
+    "they share one. Everything else is there."
+)
 CURVE = (1, 10, 20, 50, 100, 200, 400, 600, 800, *range(1000, 5001, 500))
 """Where P@k and map@k are drawn, as far as the database reaches."""
 

@@ -31,6 +31,11 @@ def finite_mean(name: str, values: Tensor) -> float:
     return float(finite.mean())
 
 
+def measured(record: Record) -> list[str]:
+    """The directions that were validated: both, or none where there are no labels."""
+    return [name for name in ("i2t", "t2i") if f"validation/{name}" in record]
+
+
 def score(record: Record) -> float:
     """What `select: best` compares: the mean of both directions on the validation rows."""
     return (record["validation/i2t"] + record["validation/t2i"]) / 2
@@ -43,8 +48,9 @@ def best_epoch(history: History) -> int:
 
 def in_a_line(record: Record) -> str:
     """The loss and the validation scores of an epoch."""
-    scores = ", ".join(f"{d} {record[f'validation/{d}']:.3f}" for d in ("i2t", "t2i"))
-    return f"loss {record['loss/total']:.3f}, validation map@50 {scores}"
+    scores = ", ".join(f"{d} {record[f'validation/{d}']:.3f}" for d in measured(record))
+    loss = f"loss {record['loss/total']:.3f}"
+    return f"{loss}, validation map@50 {scores}" if scores else loss
 
 
 def loss_terms(history: History) -> dict[str, list[Any]]:
@@ -89,7 +95,7 @@ def summary(record: Record, epoch: int, codes: CodeFacts, skipped_steps: int) ->
     """The metrics of a run: those of the chosen epoch (counted from 0), and its codes."""
     losses = {k.removeprefix("loss/"): v for k, v in record.items() if k.startswith("loss/")}
     return {
-        "validation": {d: {"map@50": record[f"validation/{d}"]} for d in ("i2t", "t2i")},
+        "validation": {d: {"map@50": record[f"validation/{d}"]} for d in measured(record)},
         "loss": losses,
         "target": {"mean": record["target/mean"], "std": record["target/std"]},
         "codes": codes,

@@ -65,7 +65,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Item:
-    """A row of the data: its words, its labels, its picture as JPEG (`pictures.thumbnail`)."""
+    """A row of the data: its words, its labels, its picture as JPEG (`pictures.thumbnail`).
+
+    Of ready-made features there is no picture, and `picture` is empty.
+    """
 
     words: Sequence[str]
     labels: Sequence[str]

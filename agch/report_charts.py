@@ -15,7 +15,7 @@ def training_charts(terms: Columns, validation: Mapping[str, Columns]) -> Iterat
 
     Args:
         terms: plots/train/loss_terms.csv.
-        validation: The recorded curve of each direction.
+        validation: The recorded curve of each direction; none without labels.
     """
     blocks: dict[str, dict[str, list[float]]] = {}
     for term, loss in zip(terms["term"], terms["loss"], strict=True):
@@ -25,6 +25,8 @@ def training_charts(terms: Columns, validation: Mapping[str, Columns]) -> Iterat
         epochs = range(1, 1 + len(next(iter(series.values()))))
         text = "The weighted terms of the training loss, mean of each epoch."
         yield line_chart(About(f"Loss: {block}", text, "epoch", "loss"), epochs, series)
+    if not validation:
+        return
     scores = {name: _numbers(curve[name]) for name, curve in validation.items()}
     about = About(
         "Validation", "map@50 on the held-out training rows.", "epoch", "map@50, expected"
@@ -32,8 +34,8 @@ def training_charts(terms: Columns, validation: Mapping[str, Columns]) -> Iterat
     yield line_chart(about, range(1, 1 + len(next(iter(scores.values())))), scores)
 
 
-def retrieval_charts(curves: Mapping[str, Columns], names: Sequence[str]) -> Iterator[Chart]:
-    """The charts of plots/retrieval/, by the names of its files; `names`: of the map's points."""
+def retrieval_charts(curves: Mapping[str, Columns]) -> Iterator[Chart]:
+    """The charts of what was measured, by the names of the files in plots/retrieval/."""
     for metric, title in (("precision", "Precision at k"), ("map", "map at k")):
         x, ys = _split(curves[f"{metric}_at_k"])
         about = About(title, "Ties in expectation.", "k", f"{metric}@k")
@@ -44,6 +46,10 @@ def retrieval_charts(curves: Mapping[str, Columns], names: Sequence[str]) -> Ite
         text = "Shares of the relevant and of the irrelevant pairs; the further apart, the better."
         about = About(f"Hamming distances, {direction}", text, "Hamming distance", "share of pairs")
         yield histogram(about, [int(distance) for distance in x], ys)
+
+
+def code_charts(curves: Mapping[str, Columns], names: Sequence[str]) -> Iterator[Chart]:
+    """The charts of the codes themselves, likewise; `names`: of the map's points."""
     _, shares = _split(curves["bit_balance"])
     for modality, share in shares.items():
         text = "A bit that is +1 for half of the rows says the most."

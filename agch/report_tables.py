@@ -45,6 +45,8 @@ def results(
     columns = [(direction, metric) for direction in ACROSS for metric in metrics]
     rows = [[name, *(_sure(found[direction], metric) for direction, metric in columns)]]
     for key, floor in FLOORS.items():
+        if key not in floors:  # CCA-ITQ has not as many dimensions as bits on all data
+            continue
         cells = []
         for direction, metric in columns:
             ours = np.array(scores[f"{direction} {metric}"], np.float64)
@@ -82,7 +84,7 @@ def ties(found: Metrics) -> Table:
 
 
 def diagnostics(found: Metrics) -> list[Table]:
-    """The state of the codes, and what they lose against the outputs before the sign."""
+    """The state of the codes, and, if measured, what they lose against the outputs before it."""
     codes = found["codes"]
     facts = ("unique_codes", "bit_balance", "bit_correlation")
     state = Table(
@@ -92,6 +94,8 @@ def diagnostics(found: Metrics) -> list[Table]:
         "Bit balance: 0 where every bit splits the rows in halves, 1 where every bit is constant. "
         "Bit correlation: mean absolute correlation of two bits.",
     )
+    if "cosine" not in found:
+        return [state]
     rows = [
         [f"{direction} {metric}", f"{found[direction][metric]:.4f}", f"{score:.4f}"]
         + [f"{score - found[direction][metric]:+.4f}"]
@@ -127,14 +131,17 @@ def warnings(found: Metrics, trained: Metrics, unreadable: int) -> list[str]:
 
 def facts(features: h5py.File, split: h5py.File) -> dict[str, str]:
     """The data in numbers, from data/features.h5 and data/split.h5."""
-    text, label = features["text"][:], features["label"][:]
+    width, label = features["text"].shape[1], features["label"][:]
+    text = f"{width} features by {features.attrs['text_encoder']}"
+    if "vocabulary" in features:
+        text = f"{width} words, {features['text'][:].sum() / len(label):.2f} an item"
     rows = {f"{name} rows": str(len(split[name])) for name in ("query", "database", "train")}
     return {
         "source": features.attrs["source"],
         "licence": features.attrs["licence"],
         "image features": f"{features['image'].shape[1]} by {features.attrs['backbone']}",
-        "rows": str(len(text)),
-        "words": f"{text.shape[1]}, {text.sum() / len(text):.2f} an item",
+        "rows": str(len(label)),
+        "text": text,
         "labels": f"{label.shape[1]}, {label.sum() / len(label):.2f} an item",
         **rows,
         "validation rows, of the training rows": str(len(split["validation"])),

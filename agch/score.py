@@ -17,11 +17,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from agch.arrays import Array, describe, open_arrays, readable
 from agch.bootstrap import margin
 from agch.errors import InputError
 from agch.metrics import Evaluation, evaluate
 
-Arrays = dict[str, NDArray[Any]]
 SIDES = ("query_codes", "database_codes", "query_labels", "database_labels")
 
 
@@ -71,17 +71,7 @@ def read(place: str) -> NDArray[Any]:
     path = Path(file)
     if not path.is_file():
         raise InputError(f"{path} not found; expected a .npy or a .mat file")
-    try:
-        if path.suffix == ".npy":
-            arrays = {"": np.asarray(np.load(path, allow_pickle=False))}
-        elif path.suffix == ".mat":
-            arrays = _read_v73(path) if h5py.is_hdf5(path) else _read_mat(path)
-        else:
-            raise InputError(f"{path} is neither .npy nor .mat")
-    except InputError:
-        raise
-    except Exception as error:  # readers of foreign files fail in many ways
-        raise InputError(f"{path} cannot be read as {path.suffix} ({error})") from None
+    arrays = _arrays(path)
     if not name and len(arrays) == 1:
         (name,) = arrays
     if name not in arrays:
@@ -89,31 +79,21 @@ def read(place: str) -> NDArray[Any]:
         held = ", ".join(arrays) or "none"
         raise InputError(f"{path} has {asked}; name one as {path}:NAME (it holds {held})")
     array = arrays[name]
-    if array.ndim != 2 or array.dtype.kind not in "biuf":
-        raise InputError(
-            f"{place} holds {array.dtype} of shape {array.shape}; expected a matrix of numbers"
-        )
-    return array
+    if len(array.shape) != 2 or array.dtype.kind not in "biuf":
+        raise InputError(f"{place} holds {describe(array)}; expected a matrix of numbers")
+    matrix: NDArray[Any] = array[:]
+    return matrix
 
 
-def _read_mat(path: Path) -> Arrays:
-    """MATLAB's format up to version 7; sparse matrices become dense."""
-    from scipy import io, sparse  # comes with scikit-learn; slow to import
-
-    found = {k: v for k, v in io.loadmat(path).items() if not k.startswith("__")}
-    return {k: v.toarray() if sparse.issparse(v) else v for k, v in found.items()}
-
-
-def _read_v73(path: Path) -> Arrays:
-    """MATLAB's format 7.3, which is HDF5 with the axes turned round; text is left out."""
-    with h5py.File(path, "r") as file:
-        return {
-            name: node[()].T
-            for name, node in file.items()
-            if isinstance(node, h5py.Dataset)
-            and node.ndim
-            and node.attrs.get("MATLAB_class") != b"char"
-        }
+def _arrays(path: Path) -> dict[str, Array]:
+    """By name, which is empty in .npy; text of MATLAB 7.3 is left out."""
+    if path.suffix == ".npy":
+        with readable(path):
+            return {"": np.asarray(np.load(path, allow_pickle=False))}
+    if path.suffix != ".mat":
+        raise InputError(f"{path} is neither .npy nor .mat")
+    found, is_73 = open_arrays(path), h5py.is_hdf5(path)
+    return {name: a for name, a in found.items() if not (is_73 and a.dtype.kind == "U")}
 
 
 if __name__ == "__main__":

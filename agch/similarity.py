@@ -31,8 +31,11 @@ def weighted_rows(features: Tensor, gamma: float, gamma_power: int) -> Tensor:
 def idf(text: Tensor) -> Tensor:
     """Inverse document frequency log(n / rows with the word); (n, v) -> (v).
 
-    A word that no row has counts as if one row had it.
+    A word that no row has counts as if one row had it. The columns of a text that counts no words,
+    but is an embedding, all weigh 1.
     """
+    if not ((text >= 0) & (text == text.round())).all():
+        return torch.ones(text.shape[1], device=text.device)
     return torch.log(len(text) / (text > 0).sum(0).clamp_min(1))
 
 
@@ -74,8 +77,9 @@ def decay(rows: Tensor, params: TrainParams) -> Tensor:
 def normalised_adjacency(similarity: Tensor) -> Tensor:
     """D^-1/2 S D^-1/2 with D the row sums of S (AGCH Eq. 6); (m, m) -> (m, m).
 
-    S must be the unshifted similarity of non-negative features (after a ReLU, and tags): otherwise
-    a row sum can be negative and has no root.
+    S must be the unshifted similarity. Features after a ReLU and tags make it non-negative; where
+    embeddings do not, a negative similarity is no edge, because a negative row sum has no root.
     """
+    similarity = similarity.clamp_min(0)
     root = similarity.sum(1).clamp_min(1e-12).rsqrt()
     return root[:, None] * similarity * root[None, :]

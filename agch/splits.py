@@ -7,6 +7,7 @@ labels, because the usual evaluation breaks ties by database order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,6 +108,21 @@ def stratified_split(
     queries, trained = _fill(label, query, train, generator)
     database = np.setdiff1d(np.arange(len(label)), queries)
     return _finish(queries, generator.permutation(database), trained, validation, seed)
+
+
+def given_split(marks: Sequence[str], validation: int, seed: int) -> Split:
+    """The split that the data set prescribes.
+
+    Args:
+        marks: (n,) "query", "train", or anything else for a row of the database that never trains.
+        validation: Size of the part cut from the training rows.
+        seed: Of the order of the database and of the cut.
+    """
+    array = np.array(marks)
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(array != "query"))
+    return _finish(
+        np.flatnonzero(array == "query"), order, np.flatnonzero(array == "train"), validation, seed
+    )
 
 
 def _fill(

@@ -33,7 +33,7 @@ class Contract:
     """What one HDF5 file holds: each dataset's dtype and dimensions, and the attributes.
 
     A dimension's letter stands for one length throughout the file. dtype `text` is UTF-8 in
-    fixed-length bytes. A dataset named in `optional` may be absent.
+    fixed-length bytes; `uint8|float32` is either. A dataset named in `optional` may be absent.
     """
 
     kind: str
@@ -43,6 +43,12 @@ class Contract:
     optional: tuple[str, ...] = ()
 
 
+GIVEN = Contract(
+    "given",
+    "prepare",
+    {"id": ("text", "n"), "image": ("float32", "nd"), "text": ("float32", "nv")},
+    optional=("image", "text"),
+)
 FEATURES = Contract(
     "features",
     "extract",
@@ -50,13 +56,14 @@ FEATURES = Contract(
         "id": ("text", "n"),
         "image": ("float32", "nd"),
         "image_pool5": ("float16", "nk"),
-        "text": ("uint8", "nv"),
+        "text": ("uint8|float32", "nv"),
         "label": ("uint8", "nl"),
         "vocabulary": ("text", "v"),
         "label_name": ("text", "l"),
+        "split": ("text", "n"),
     },
-    ("source", "licence", "backbone", "weights_sha256"),
-    optional=("image_pool5",),
+    ("source", "licence", "backbone", "weights_sha256", "text_encoder", "text_weights_sha256"),
+    optional=("image_pool5", "vocabulary", "split"),
 )
 SPLIT = Contract(
     "split",
@@ -175,7 +182,7 @@ def _fits(node: object, dtype: str, dims: str, lengths: dict[str, int]) -> bool:
     """Whether the dataset has this dtype and shape; lengths seen for the first time are noted."""
     if not isinstance(node, h5py.Dataset) or node.ndim != len(dims):
         return False
-    right_dtype = node.dtype.kind == "S" if dtype == "text" else node.dtype == dtype
+    right_dtype = node.dtype.kind == "S" if dtype == "text" else node.dtype in dtype.split("|")
     return right_dtype and all(
         lengths.setdefault(dim, length) == length for dim, length in zip(dims, node.shape)
     )

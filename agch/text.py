@@ -73,3 +73,12 @@ def vocabulary(texts: Iterable[Sequence[str]], min_items: int) -> list[str]:
         raise ValueError(f"min_items must be at least 1, found {min_items=}")
     counts = Counter(word for text in texts for word in set(text))
     return sorted(word for word, count in counts.items() if count >= min_items)
+
+
+def stop_words(which: str | Collection[str]) -> frozenset[str]:
+    """Words that carry no meaning: those named, or "english": scikit-learn's list."""
+    if which == "english":
+        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # slow to import
+
+        return frozenset(ENGLISH_STOP_WORDS)
+    return frozenset(unicodedata.normalize("NFC", word.lower()) for word in which)

@@ -40,7 +40,12 @@ class Validator:
         self.database, self.query = database, query
 
     def measure(self, model: AGCH) -> dict[str, float]:
-        """map@50 as `validation/i2t` and `validation/t2i`, ties in expectation."""
+        """map@50 as `validation/i2t` and `validation/t2i`, ties in expectation.
+
+        Nothing where there are no labels, because then nothing is known to be relevant.
+        """
+        if not self.query.label.shape[1]:
+            return {}
         query, database = encode(model, self.query), encode(model, self.database)
         labels = self.query.label.cpu().numpy(), self.database.label.cpu().numpy()
         directions = {"i2t": ("image", "text"), "t2i": ("text", "image")}

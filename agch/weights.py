@@ -15,8 +15,12 @@ class WeightsError(InputError):
     """Weights that cannot be had or do not fit the network."""
 
 
-def download(url: str) -> Path:
-    """Fetch a torchvision weight file into torch's cache, its digest checked; return its path."""
+def download(url: str, name: str) -> Path:
+    """Fetch torchvision's weight file of network `name` into torch's cache, its digest checked.
+
+    Raises:
+        WeightsError: It cannot be fetched; names the ways around it.
+    """
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
     if not path.is_file():
         try:
@@ -24,7 +28,7 @@ def download(url: str) -> Path:
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1])
         except (URLError, OSError, RuntimeError) as error:
             raise WeightsError(
-                f"cannot download the alexnet weights ({error}). Put the file {path.name} on this "
+                f"cannot download the {name} weights ({error}). Put the file {path.name} on this "
                 f"machine and name it with `-S extract.weights=/path/to/{path.name}`, or use "
                 "`-S extract.backbone=efficientnet_lite0`, whose weights came with the packages"
             ) from None
@@ -32,6 +36,11 @@ def download(url: str) -> Path:
 
 
 def load(network: nn.Module, path: Path, name: str) -> None:
+    """Load the state dict at `path` into the network called `name`.
+
+    Raises:
+        WeightsError: No such file, no state dict, or another network's.
+    """
     if not path.is_file():
         raise WeightsError(
             f"extract.weights: {path} not found; give the path of a {name} state dict, "

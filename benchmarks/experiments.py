@@ -108,7 +108,8 @@ def floor(bits: int, revisions: list[str] | list[None]) -> Iterator[Result]:
     """Random codes and CCA-ITQ in these revisions; `None` is the workspace."""
     found = [dvc.api.metrics_show(str(baseline.METRICS), rev=revision) for revision in revisions]
     yield Result("random", bits, [scores["random"] for scores in found])
-    yield Result("CCA-ITQ", bits, [scores["cca_itq"] for scores in found])
+    if all("cca_itq" in scores for scores in found):  # else the data has too few dimensions
+        yield Result("CCA-ITQ", bits, [scores["cca_itq"] for scores in found])
 
 
 def retrieval(revision: str | None) -> Scores:

@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from agch import storage
-from agch.baselines import cca_itq, random_outputs, unit_rows
-from agch.evaluation import ACROSS, EvaluateParams, directions, in_a_line, per_query, summary
+from agch.baselines import TooFewComponents, cca_itq, random_outputs, unit_rows
+from agch.evaluation import (
+    ACROSS,
+    UNMEASURED,
+    EvaluateParams,
+    directions,
+    in_a_line,
+    per_query,
+    summary,
+)
 from agch.files import write_csv, write_json
 from agch.hyperparameters import TrainParams
 from agch.codes import pack
@@ -58,13 +66,17 @@ def main() -> None:
         text = unit_rows(torch.from_numpy(features["text"][:]))
         train, query, database = split["train"][:], split["query"][:], split["database"][:]
         label, ids = split["label"][:], storage.strings(split["id"])
-    methods = {
-        "cca_itq": cca_itq_codes(image, text, train, bits, settings),
-        "random": random_codes(len(label), bits, settings.seed),
-    }
+    methods = {}
+    try:
+        methods["cca_itq"] = cca_itq_codes(image, text, train, bits, settings)
+    except TooFewComponents as error:
+        print(f"warning: CCA-ITQ is left out. {error}")
+    methods["random"] = random_codes(len(label), bits, settings.seed)
+    labelled = label.shape[1] > 0
     found = {
         name: directions(codes, label, query, database, measures, ACROSS)
         for name, codes in methods.items()
+        if labelled
     }
     write_json(METRICS, {name: summary(scores, measures) for name, scores in found.items()})
     columns = {
@@ -73,6 +85,8 @@ def main() -> None:
         for name, values in per_query(scores, measures).items()
     }
     write_csv(SCORES, {"query": [ids[row] for row in query], **columns})
+    if not labelled:
+        print(UNMEASURED)
     for name, scores in found.items():
         print(f"{name}: {in_a_line(scores, measures)}")
 

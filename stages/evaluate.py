@@ -11,10 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from agch import curves, storage
-from agch.codes import describe_codes
+from agch.codes import Bytes, describe_codes
 from agch.evaluation import (
     ACROSS,
+    UNMEASURED,
     EvaluateParams,
+    Rows,
     cosine,
     curve,
     directions,
@@ -23,6 +25,7 @@ from agch.evaluation import (
     summary,
 )
 from agch.files import replacing, write_csv, write_json
+from agch.metrics import Evaluation
 from agch.runtime import RuntimeParams, pin_runtime
 from stages import params
 
@@ -32,6 +35,8 @@ FEATURES = Path("data/features.h5")
 METRICS = Path("metrics/retrieval.json")
 SCORES = Path("data/scores.csv")
 PLOTS = Path("plots/retrieval")
+Sides = tuple[Bytes, Rows, Rows]
+"""Labels of all rows, and the rows of query and database."""
 
 
 def main() -> None:
@@ -51,23 +56,37 @@ def main() -> None:
         lengths = [int(length) for length in codes["nested"][:-1]]
         ids, names = storage.strings(codes["id"]), storage.strings(features["label_name"])
     label, query, database = sides
-    found = directions(packed, *sides, settings, device=device)
-    told = summary(found, settings)
-    told["cosine"] = cosine(outputs, *sides, settings)
-    told["codes"] = describe_codes({name: rows[database] for name, rows in packed.items()})
-    for length in lengths:
-        prefixes = {name: rows[:, : length // 8] for name, rows in packed.items()}
-        shorter = directions(prefixes, *sides, settings, ACROSS)
-        told.setdefault("nested", {})[f"bits_{length}"] = summary(shorter, settings)
+    told = {"codes": describe_codes({name: rows[database] for name, rows in packed.items()})}
+    scores, across = {"query": [ids[row] for row in query]}, {}
+    if label.shape[1]:
+        found = directions(packed, *sides, settings, device=device)
+        nested = {}
+        for length in lengths:
+            prefixes = {name: rows[:, : length // 8] for name, rows in packed.items()}
+            shorter = directions(prefixes, *sides, settings, ACROSS)
+            nested[f"bits_{length}"] = summary(shorter, settings)
+        told = summary(found, settings) | {"cosine": cosine(outputs, *sides, settings)} | told
+        told |= {"nested": nested} if nested else {}
+        scores |= per_query(found, settings)
+        across = {name: found[name] for name in ACROSS}
     write_json(METRICS, told)
-    write_csv(SCORES, {"query": [ids[row] for row in query], **per_query(found, settings)})
-    print(f"{len(database)} database rows; {in_a_line(found, settings)}")
+    write_csv(SCORES, scores)
+    write_plots(across, packed, sides, names)
+    result = in_a_line(across, settings) if across else UNMEASURED
+    print(f"{len(database)} database rows; {result}")
 
+
+def write_plots(
+    found: dict[str, Evaluation], packed: dict[str, Bytes], sides: Sides, names: list[str]
+) -> None:
+    """Write the data of the curves; those of retrieval where it was measured."""
+    label, query, database = sides
     with replacing(PLOTS) as part:
-        across, cutoffs = {name: found[name] for name in ACROSS}, curve(len(database))
-        write_csv(part / "precision_at_k.csv", curves.at_cutoffs(across, "p", cutoffs))
-        write_csv(part / "map_at_k.csv", curves.at_cutoffs(across, "map", cutoffs))
-        for name, evaluation in across.items():
+        if found:
+            cutoffs = curve(len(database))
+            write_csv(part / "precision_at_k.csv", curves.at_cutoffs(found, "p", cutoffs))
+            write_csv(part / "map_at_k.csv", curves.at_cutoffs(found, "map", cutoffs))
+        for name, evaluation in found.items():
             columns = curves.precision_recall(evaluation, name)
             write_csv(part / f"precision_recall_{name}.csv", columns)
             write_csv(part / f"hamming_{name}.csv", curves.hamming_histogram(evaluation))

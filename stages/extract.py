@@ -1,6 +1,6 @@
-"""Image features of a frozen backbone, tag vectors and the label matrix, in one HDF5 file.
+"""Image features of a frozen backbone, text vectors and the label matrix, in one HDF5 file.
 
-Reads   data/images.zip, data/manifest.jsonl, data/vocabulary.json
+Reads   data/images.zip, data/manifest.jsonl, data/vocabulary.json, data/given.h5
 Writes  data/features.h5
 Params  extract, runtime
 Run     python -m stages.extract
@@ -9,25 +9,36 @@ Run     python -m stages.extract
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zipfile import ZipFile
 
-from h5py import Dataset
+import torch
+from h5py import File
 from pydantic import Field
 from tqdm import tqdm
 
 from agch import storage
-from agch.backbones import BACKBONES, alexnet_pool5
-from agch.features import Block, check_unreadable, extract, indicator
+from agch.backbones import Backbone, check_backbone, open_backbone
+from agch.feature_file import (
+    Entries,
+    allocate_images,
+    copy_rows,
+    encode_texts,
+    fill,
+    put_facts,
+)
+from agch.features import extract
 from agch.runtime import RuntimeParams, pin_runtime
 from agch.schema import section
+from agch.text_encoders import TextEncoder, open_text_encoder
 from stages import params
 
 IMAGES = Path("data/images.zip")
 MANIFEST = Path("data/manifest.jsonl")
 VOCABULARY = Path("data/vocabulary.json")
+GIVEN = Path("data/given.h5")
 FEATURES = Path("data/features.h5")
 
 
@@ -35,71 +46,73 @@ FEATURES = Path("data/features.h5")
 class ExtractParams:
     """Section `extract`."""
 
-    backbone: Literal["efficientnet_lite0", "alexnet"]
+    backbone: str
+    layer: str | None
     weights: str | None
     pool5: bool
+    text_encoder: Literal["bow", "sentence"]
+    text_model: str | None
     batch: Annotated[int, Field(ge=1)]
 
     def __post_init__(self) -> None:
-        """Only AlexNet has a pool5."""
-        if self.pool5 and self.backbone != "alexnet":
-            raise ValueError(f"pool5 needs backbone 'alexnet'; got '{self.backbone}'")
+        """A choice that would be ignored is refused."""
+        check_backbone(self.backbone, self.layer, self.pool5)
+        if self.text_model is not None and self.text_encoder == "bow":
+            raise ValueError(f"text_model needs text_encoder 'sentence'; got '{self.text_encoder}'")
 
 
 def main() -> None:
-    """Run the backbone over all pictures; the rows of unreadable ones are left out."""
+    """Write the features of both modalities; rows of unreadable pictures are left out."""
     settings = params.load("extract", ExtractParams)
     runtime = params.load("runtime", RuntimeParams)
     device = pin_runtime(runtime)
-    make = alexnet_pool5 if settings.pool5 else BACKBONES[settings.backbone]
-    backbone = make(Path(settings.weights) if settings.weights else None)
     entries = [json.loads(line) for line in MANIFEST.read_text(encoding="utf-8").splitlines()]
     names = json.loads(VOCABULARY.read_text(encoding="utf-8"))
-    attributes = {
-        "source": names["source"],
-        "licence": names["licence"],
-        "backbone": settings.backbone,
-        "weights_sha256": backbone.weights_sha256,
-    }
-    with storage.create(FEATURES, storage.FEATURES, **attributes) as file:
-        targets = [storage.allocate(file, "image", (len(entries), backbone.dim), "float32")]
-        if backbone.pool5:
-            shape = len(entries), backbone.pool5
-            targets.append(storage.allocate(file, "image_pool5", shape, "float16"))
-        blocks = extract(backbone, pictures(entries), settings.batch, device, runtime.threads)
-        kept = fill(targets, blocks, entries)
-        storage.put(file, "id", [entry["id"] for entry in kept])
-        storage.put(file, "text", indicator([entry["tags"] for entry in kept], names["words"]))
-        storage.put(file, "label", indicator([entry["labels"] for entry in kept], names["labels"]))
-        storage.put(file, "vocabulary", names["words"])
-        storage.put(file, "label_name", names["labels"])
-    print(f"{len(kept)} rows of {backbone.dim} features by {settings.backbone} on {device}")
+    with storage.reading(GIVEN, storage.GIVEN) as given:
+        image, text = open_encoders(settings, given, names["words"], device)
+        attributes = {
+            "source": names["source"],
+            "licence": names["licence"],
+            "backbone": settings.backbone if image else "given",
+            "weights_sha256": image.weights_sha256 if image else "",
+            "text_encoder": settings.text_encoder if text else "given",
+            "text_weights_sha256": text.weights_sha256 if text else "",
+        }
+        with storage.create(FEATURES, storage.FEATURES, **attributes) as file:
+            kept = list(range(len(entries)))
+            if image:
+                blocks = extract(image, pictures(entries), settings.batch, device, runtime.threads)
+                kept = fill(allocate_images(file, len(entries), image), blocks, entries)
+            else:
+                copy_rows(given["image"], file, kept)
+            entries = [entries[row] for row in kept]
+            if text:
+                encode_texts(file, entries, text)
+            else:
+                copy_rows(given["text"], file, kept)
+            put_facts(file, entries, names["labels"])
+            told = [f"{file[name].shape[1]} {name}" for name in ("image", "text")]
+    print(
+        f"{len(entries)} rows of {' and '.join(told)} features by {attributes['backbone']} and "
+        f"{attributes['text_encoder']} on {device}"
+    )
 
 
-def fill(
-    targets: list[Dataset], blocks: Iterable[Block], entries: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Write the features of readable pictures row after row; returns the entries of these rows.
-
-    The first dataset takes the first columns of a block, the next one those that follow.
-    """
-    kept: list[int] = []
-    unreadable: dict[str, str] = {}
-    for block in blocks:
-        column = 0
-        for target in targets:
-            end = column + target.shape[1]
-            target[len(kept) : len(kept) + len(block.rows)] = block.features[:, column:end]
-            column = end
-        kept += block.rows
-        unreadable |= {entries[row]["id"]: reason for row, reason in block.unreadable.items()}
-    check_unreadable(unreadable, len(entries))
-    for target in targets if unreadable else ():
-        target.resize(len(kept), axis=0)
-    return [entries[row] for row in kept]
+def open_encoders(
+    settings: ExtractParams, given: File, words: list[str], device: torch.device
+) -> tuple[Backbone | None, TextEncoder | None]:
+    """What encodes pictures and text; None where the source brought the features along."""
+    image = text = None
+    if "image" not in given:
+        weights = Path(settings.weights) if settings.weights else None
+        image = open_backbone(settings.backbone, settings.layer, weights, settings.pool5)
+    if "text" not in given or settings.text_encoder != "bow":
+        model = Path(settings.text_model) if settings.text_model else None
+        text = open_text_encoder(settings.text_encoder, model, words, device)
+    return image, text
 
 
-def pictures(entries: list[dict[str, Any]]) -> Iterator[bytes]:
+def pictures(entries: Entries) -> Iterator[bytes]:
     """The encoded pictures in the manifest's order, read as they are asked for."""
     with ZipFile(IMAGES) as archive:
         for entry in tqdm(entries, "extract", unit="image", disable=None):

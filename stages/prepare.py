@@ -1,7 +1,7 @@
 """Bring the data source into one shape: an archive of pictures and a manifest.
 
-Reads   the archive at data.path
-Writes  data/images.zip, data/manifest.jsonl, data/vocabulary.json
+Reads   data/source.json (for the data source itself)
+Writes  data/images.zip, data/manifest.jsonl, data/vocabulary.json, data/given.h5
 Params  data
 Run     python -m stages.prepare
 """
@@ -10,38 +10,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from pydantic import Field
+import numpy as np
+from tqdm import tqdm
 
-from agch.dataset import Dataset, Entry, assemble
+from agch import storage
+from agch.dataset import Dataset, assemble, check_counts
 from agch.files import replacing, write_json
-from agch.schema import section
-from agch.sources import Source, open_source
+from agch.sources import DataParams, Source, open_source
+from agch.text import stop_words
 from stages import params
 
 IMAGES = Path("data/images.zip")
 MANIFEST = Path("data/manifest.jsonl")
 VOCABULARY = Path("data/vocabulary.json")
-
-
-@section
-class DataParams:
-    """Section `data`."""
-
-    source: Literal["openclipart", "openmoji"]
-    path: str
-    sha256: str | None
-    min_items: Annotated[int, Field(ge=1)]
+GIVEN = Path("data/given.h5")
+BLOCK = 1024
 
 
 def main() -> None:
-    """Open the source, unite duplicates, apply the vocabulary, write what is left."""
+    """Open the source, choose its items, check the counts, write what is left."""
     settings = params.load("data", DataParams)
-    source = open_source(settings.source, Path(settings.path), settings.sha256)
-    dataset = assemble(source.items(), settings.min_items)
+    source = open_source(settings)
+    dataset = assemble(source, settings.min_items, stop_words(settings.stop_words))
+    if settings.counts == "published":
+        check_counts(source.name, source.published, dataset.counts)
     write_images(source, dataset)
+    write_given(source, dataset)
     write_manifest(dataset)
     write_json(
         VOCABULARY,
@@ -57,27 +53,38 @@ def main() -> None:
 
 def write_images(source: Source, dataset: Dataset) -> None:
     """Copy the pictures that are used, in order, with no timestamps."""
-    used = {entry.id for entry in dataset.entries}
+    ids = [item.id for item in dataset.items]
+    bar = tqdm(ids, "prepare", unit="image", disable=None)
     with replacing(IMAGES) as part, ZipFile(part, "w", ZIP_STORED) as archive:
-        for item in source.items():
-            if item.id in used:
-                archive.writestr(ZipInfo(item.id), item.image)
+        for name, picture in zip(bar, source.pictures(ids)):
+            archive.writestr(ZipInfo(name), picture)
+
+
+def write_given(source: Source, dataset: Dataset) -> None:
+    """Copy the features that the source brings along, a block of rows at a time."""
+    places = np.array(dataset.places)
+    with storage.create(GIVEN, storage.GIVEN) as file:
+        storage.put(file, "id", [item.id for item in dataset.items])
+        for modality, rows in source.given().items():
+            target = storage.allocate(file, modality, (len(places), rows.shape[1]), "float32")
+            for start in range(0, len(places), BLOCK):
+                target[start : start + BLOCK] = rows[places[start : start + BLOCK]]
 
 
 def write_manifest(dataset: Dataset) -> None:
     """One item a line."""
     with replacing(MANIFEST) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        for entry in dataset.entries:
-            file.write(json.dumps(vars(entry), ensure_ascii=False) + "\n")
+        for item in dataset.items:
+            file.write(json.dumps(vars(item), ensure_ascii=False) + "\n")
 
 
 def report(dataset: Dataset) -> None:
     """Say what came in and what was dropped, and why."""
-    entries: list[Entry] = dataset.entries
-    words = sum(len(entry.tags) for entry in entries) / len(entries)
-    labels = sum(len(entry.labels) for entry in entries) / len(entries)
+    items = dataset.items
+    words = sum(len(item.tags) for item in items) / len(items)
+    labels = sum(len(item.labels) for item in items) / len(items)
     print(
-        f"{len(entries)} items, {len(dataset.vocabulary)} words, {len(dataset.label_names)} labels;"
+        f"{len(items)} items, {len(dataset.vocabulary)} words, {len(dataset.label_names)} labels;"
         f" {words:.2f} words and {labels:.2f} labels an item"
     )
     for reason, count in dataset.dropped.items():

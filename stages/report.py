@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 from agch import report_charts, report_tables, samples, storage
 from agch.charts import Chart
-from agch.evaluation import ACROSS
+from agch.evaluation import ACROSS, UNMEASURED
 from agch.files import read_table, replacing
 from agch.hyperparameters import TrainParams
 from agch.pictures import thumbnail
@@ -41,6 +41,7 @@ def main() -> None:
     settings = params.read()
     lines = MANIFEST.read_text(encoding="utf-8").splitlines()
     entries = {entry["id"]: entry for entry in map(json.loads, lines)}
+    train, scores = params.load("train", TrainParams), read_table(SCORES)
     with (
         storage.reading(FEATURES, storage.FEATURES) as features,
         storage.reading(SPLIT, storage.SPLIT) as split,
@@ -51,17 +52,23 @@ def main() -> None:
         ids = storage.strings(codes["id"])
         data = report_tables.facts(features, split)
         shown = Items(entries, ids, archive)
-        scores, metric = read_table(SCORES), settings["evaluate"]["metrics"][0]
-        searches = list(samples.searches(shown, codes, split, scores, metric))
-        words = [" ".join(entries[ids[row]]["tags"]) for row in split["query"]]
-    train = params.load("train", TrainParams)
-    tables, warnings = results(train, scores, settings, len(entries) - len(ids))
+        searches = []
+        if measured := len(scores) > 1:
+            metric = settings["evaluate"]["metrics"][0]
+            searches = list(samples.searches(shown, codes, split, scores, metric))
+        words = [" ".join(shown.words(row)) for row in split["query"]]
+    found, trained, floors = (
+        json.loads((METRICS / f"{stage}.json").read_text(encoding="utf-8"))
+        for stage in ("retrieval", "train", "baseline")
+    )
+    tables = results(train, scores, settings, found, floors) if measured else []
+    warnings = report_tables.warnings(found, trained, len(entries) - len(ids))
     page = Report(
         title=f"{train.name}, {train.bits} bits, {settings['data']['source']}",
         summary=f"{len(words)} queries search {data['database rows']} rows, picture and text.",
-        warnings=warnings,
-        tables=tables,
-        charts=charts(words),
+        warnings=warnings if measured else [*warnings, UNMEASURED],
+        tables=[*tables, *report_tables.diagnostics(found)],
+        charts=charts(words, measured),
         searches=searches,
         parameters=settings,
         data=data,
@@ -72,13 +79,13 @@ def main() -> None:
 
 
 def results(
-    train: TrainParams, scores: dict[str, list[str]], settings: dict[str, Any], unreadable: int
-) -> tuple[list[Table], list[str]]:
-    """The tables, and what a reader must know before believing them."""
-    found, trained, floors = (
-        json.loads((METRICS / f"{stage}.json").read_text(encoding="utf-8"))
-        for stage in ("retrieval", "train", "baseline")
-    )
+    train: TrainParams,
+    scores: dict[str, list[str]],
+    settings: dict[str, Any],
+    found: report_tables.Metrics,
+    floors: report_tables.Metrics,
+) -> list[Table]:
+    """What was measured, beside the floors, and under both rules for ties."""
     first = report_tables.results(
         train.name,
         settings["data"]["source"],
@@ -89,18 +96,20 @@ def results(
         read_table(FLOOR_SCORES),
         settings["evaluate"]["seed"],
     )
-    tables = [first, report_tables.ties(found), *report_tables.diagnostics(found)]
-    return tables, report_tables.warnings(found, trained, unreadable)
+    return [first, report_tables.ties(found)]
 
 
-def charts(words: list[str]) -> list[Chart]:
+def charts(words: list[str], measured: bool) -> list[Chart]:
     """All curves; `words` are those of the queries."""
-    scores = TRAINING / "plots/metrics/validation"
-    validation = {name: read_table(scores / f"{name}.tsv") for name in ACROSS}
     curves = {path.stem: read_table(path) for path in RETRIEVAL.glob("*.csv")}
+    validation = {}
+    if measured:
+        scores = TRAINING / "plots/metrics/validation"
+        validation = {name: read_table(scores / f"{name}.tsv") for name in ACROSS}
     return [
         *report_charts.training_charts(read_table(TRAINING / "loss_terms.csv"), validation),
-        *report_charts.retrieval_charts(curves, words),
+        *(report_charts.retrieval_charts(curves) if measured else ()),
+        *report_charts.code_charts(curves, words),
     ]
 
 
@@ -109,11 +118,18 @@ class Items:
 
     def __init__(self, entries: dict[str, Any], ids: list[str], archive: ZipFile) -> None:
         self.entries, self.ids, self.archive = entries, ids, archive
+        self.names = frozenset(archive.namelist())
+
+    def words(self, row: int) -> list[str]:
+        """Its tags; else what else names it."""
+        entry = self.entries[self.ids[row]]
+        return entry["tags"] or [entry["title"] or entry["caption"][:80] or entry["id"]]
 
     def __call__(self, row: int) -> Item:
         entry = self.entries[self.ids[row]]
-        picture = thumbnail(self.archive.read(entry["id"]), SIDE)
-        return Item(entry["tags"], entry["labels"], picture)
+        there = entry["id"] in self.names
+        picture = thumbnail(self.archive.read(entry["id"]), SIDE) if there else b""
+        return Item(self.words(row), entry["labels"], picture)
 
 
 if __name__ == "__main__":

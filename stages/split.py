@@ -11,12 +11,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, PlainValidator
 
 from agch import storage
 from agch.errors import InputError
 from agch.schema import number, section
-from agch.splits import STANDARD_SIZES, random_split, size_of, stratified_split
+from agch.splits import (
+    STANDARD_SIZES,
+    Split,
+    given_split,
+    random_split,
+    size_of,
+    stratified_split,
+)
 from stages import params
 
 FEATURES = Path("data/features.h5")
@@ -46,7 +55,7 @@ Size = Annotated[int | float | Literal["standard"], PlainValidator(_size)]
 class SplitParams:
     """Section `split`."""
 
-    rule: Literal["random", "stratified"]
+    rule: Literal["random", "stratified", "given"]
     query: Size
     train: Size
     validation: RowsOrFraction
@@ -58,28 +67,63 @@ def main() -> None:
     settings = params.load("split", SplitParams)
     with storage.reading(FEATURES, storage.FEATURES) as features:
         ids, label = storage.strings(features["id"]), features["label"][:]
-        standard = STANDARD_SIZES.get(features.attrs["source"], (None, None))
-    query = size_of("query", settings.query, len(ids), standard[0])
-    if query == len(ids):
-        raise InputError(
-            f"split.query takes all {query} rows and leaves no database; ask for fewer"
-        )
-    train = size_of("train", settings.train, len(ids) - query, standard[1])
-    validation = size_of("validation", settings.validation, train, None)
-    if validation == train:
-        raise InputError(
-            f"split.validation takes all {train} training rows; give less than split.train"
-        )
-    if settings.rule == "stratified":
-        split = stratified_split(label, query, train, validation, settings.seed)
-    else:
-        split = random_split(len(ids), query, train, validation, settings.seed)
+        marks = storage.strings(features["split"]) if "split" in features else None
+        source = features.attrs["source"]
+    split = (
+        prescribed(marks, settings) if settings.rule == "given" else drawn(label, source, settings)
+    )
     with storage.create(SPLIT, storage.SPLIT) as file:
         storage.put(file, "id", ids)
         storage.put(file, "label", label)
         for name, rows in vars(split).items():
             storage.put(file, name, rows)
     print(", ".join(f"{len(rows)} {name}" for name, rows in vars(split).items()), "rows")
+
+
+def prescribed(marks: list[str] | None, settings: SplitParams) -> Split:
+    """The rows that the data source marks as query and train.
+
+    Raises:
+        InputError: It marks none.
+    """
+    if marks is None or not {"query", "train"} <= set(marks):
+        found = "no row" if marks is None else f"only {', '.join(sorted(set(marks)))}"
+        raise InputError(
+            f"split.rule is 'given', but the data source marks {found} as query and train; "
+            "use random or stratified"
+        )
+    return given_split(marks, validation_size(settings, marks.count("train")), settings.seed)
+
+
+def drawn(label: NDArray[np.uint8], source: str, settings: SplitParams) -> Split:
+    """Rows drawn at random or label by label, in the sizes asked for.
+
+    Raises:
+        InputError: There are not so many rows, or no labels to go by.
+    """
+    rows, standard = len(label), STANDARD_SIZES.get(source, (None, None))
+    query = size_of("query", settings.query, rows, standard[0])
+    if query == rows:
+        raise InputError(
+            f"split.query takes all {query} rows and leaves no database; ask for fewer"
+        )
+    train = size_of("train", settings.train, rows - query, standard[1])
+    validation = validation_size(settings, train)
+    if settings.rule == "random":
+        return random_split(rows, query, train, validation, settings.seed)
+    if not label.shape[1]:
+        raise InputError("split.rule is 'stratified', but there are no labels; use random")
+    return stratified_split(label, query, train, validation, settings.seed)
+
+
+def validation_size(settings: SplitParams, train: int) -> int:
+    """Number of validation rows among `train` training rows."""
+    validation = size_of("validation", settings.validation, train, None)
+    if validation == train:
+        raise InputError(
+            f"split.validation takes all {train} training rows; give less than split.train"
+        )
+    return validation
 
 
 if __name__ == "__main__":

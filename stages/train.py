@@ -22,13 +22,13 @@ from agch.alexnet import alexnet_fc_weights
 from agch.batches import TrainingSet
 from agch.codes import describe_codes
 from agch.encoders import image_inputs
+from agch.errors import InputError
 from agch.files import replacing, write_json
 from agch.hyperparameters import TrainParams
 from agch.record import (
     History,
     best_epoch,
     in_a_line,
-    score,
     summary,
     warn_of_collapse,
     write_curves,
@@ -53,13 +53,15 @@ def main() -> None:
     runtime = params.load("runtime", RuntimeParams)
     device = pin_runtime(runtime)
     rows, validation_rows = read_rows(settings, device)
+    if settings.select == "best" and not rows.label.shape[1]:
+        raise InputError("train.select is 'best', but the data has no labels to judge by; use last")
     start = alexnet_weights() if settings.image_encoder == "alexnet_fc" else None
     trainer = Trainer(rows, settings, seeded(settings.seed), start)
     validator = Validator(rows, validation_rows)
     resolved = TypeAdapter(TrainParams).dump_python(settings, by_alias=True)
     print(
         f"{len(rows.image)} training rows, {rows.image.shape[1]} image features, "
-        f"{rows.text.shape[1]} words; {settings.bits} bits on {device}"
+        f"{rows.text.shape[1]} text features; {settings.bits} bits on {device}"
     )
     if settings.method == "agch" and settings.similarity_image == "frozen":
         print(describe(*trainer.graphs.scale_of_target()))
@@ -104,7 +106,7 @@ def fit(
         if settings.select == "best" and best_epoch(history) == len(history) - 1:
             best = {k: v.clone() for k, v in trainer.model.state_dict().items()}
         saved.save_if_due({"trainer": trainer.state(), "history": history, "best": best})
-        bar.set_postfix({"val map@50": f"{score(record):.3f}"})
+        bar.set_postfix_str(in_a_line(record))
     return history, best or trainer.model.state_dict()
 
 
@@ -123,12 +125,12 @@ def read_rows(settings: TrainParams, device: torch.device) -> tuple[TrainingSet,
         storage.reading(SPLIT, storage.SPLIT) as split,
     ):
         storage.same_ids(features, split)
-        inputs = image_inputs(features, settings)
+        inputs, label = image_inputs(features, settings), split["label"][:]
         train, validation = (
             TrainingSet(
                 torch.from_numpy(features["image"][rows]).to(device),
                 torch.from_numpy(features["text"][rows]).to(device, torch.float32),
-                torch.from_numpy(split["label"][rows]).to(device),
+                torch.from_numpy(label[rows]).to(device),
                 torch.from_numpy(inputs[rows]).to(device),
             )
             for rows in (split["train"][:], split["validation"][:])

@@ -1,97 +1,109 @@
-"""Data sources: where pictures with text and labels come from, one module each, opened by name."""
+"""Data sources: where pictures with text and labels come from, one module each, opened by name.
+
+To add one, derive a class from `Source` in a module of its own and list it in `SOURCES`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import difflib
+import os
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Literal
 
-from agch.errors import InputError
-from agch.files import sha256 as digest_of
+from pydantic import AfterValidator, Field, PlainValidator
 
+from agch.download import obtain
+from agch.schema import section
+from agch.sources.base import Item, Rows, Source, SourceError
+from agch.sources.features import Features
+from agch.sources.folder import Folder
+from agch.sources.mirflickr25k import MIRFlickr25K
+from agch.sources.nuswide import NUSWide
+from agch.sources.openclipart import OpenClipart
+from agch.sources.openmoji import OpenMoji
+from agch.sources.wikipedia import Wikipedia
 
-class SourceError(InputError):
-    """A source that cannot be used: the message names the file, what was found and the remedy."""
+__all__ = ["DataParams", "Item", "Rows", "Source", "SourceError", "SOURCES"]
 
-
-@dataclass(frozen=True)
-class Item:
-    """One picture with its text and labels, as a source delivers it.
-
-    Attributes:
-        id: unique in its source, the same in every run.
-        image: the encoded picture as stored.
-        title: as the source has it, may be empty.
-        tags: the words that may enter the vocabulary, in source order, each once, may be empty.
-        labels: sorted, each once.
-    """
-
-    id: str
-    image: bytes
-    title: str
-    tags: tuple[str, ...]
-    labels: tuple[str, ...]
-
-
-class Source(Protocol):
-    """A data set that was found, verified and can be read item by item."""
-
-    @property
-    def name(self) -> str:
-        """The name `data.source` knows it by."""
-
-    @property
-    def licence(self) -> str:
-        """The licence of its pictures, in words."""
-
-    def items(self) -> Iterator[Item]:
-        """Yield the items in the source's own order, reading one picture at a time.
-
-        Raises:
-            SourceError: a picture cannot be read.
-        """
-
-
-def _openclipart(path: Path) -> Source:
-    from agch.sources.openclipart import OpenClipart
-
-    return OpenClipart(path)
-
-
-def _openmoji(path: Path) -> Source:
-    from agch.sources.openmoji import OpenMoji
-
-    return OpenMoji(path)
-
-
-# each entry imports its module when used: a source brings along only what it needs itself
-SOURCES: dict[str, Callable[[Path], Source]] = {
-    "openclipart": _openclipart,
-    "openmoji": _openmoji,
+SOURCES: dict[str, type[Source]] = {
+    source.name: source
+    for source in (OpenClipart, OpenMoji, MIRFlickr25K, NUSWide, Wikipedia, Folder, Features)
 }
+FOLDER = "AGCH_DATA"
+"""Environment variable: where the sources lie that are not in the repository, a folder each."""
 
 
-def open_source(name: str, path: Path, sha256: str | None) -> Source:
-    """Verify a source's file and open it.
-
-    Args:
-        name: a key of SOURCES.
-        path: the source's file, opened for reading only.
-        sha256: the digest it must have (hex digits); None checks nothing.
-    Raises:
-        SourceError: unknown name, no such file, another digest, or content the source rejects.
-    """
+def _known(name: str) -> str:
     if name not in SOURCES:
-        raise SourceError(f"data source '{name}' is unknown; choose one of: {', '.join(SOURCES)}")
-    if not path.is_file():
+        near = difflib.get_close_matches(name, SOURCES, n=1, cutoff=0)[0]
+        raise ValueError(f"unknown '{name}'; did you mean '{near}'? (known: {', '.join(SOURCES)})")
+    return name
+
+
+def _words(value: object) -> object:
+    """Checked as a whole, because a union would report a problem for each of its members."""
+    if value == "english" or isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return value
+    raise ValueError(f"must be english, or a list of words, [] for none; got {value!r}")
+
+
+@section
+class DataParams:
+    """Section `data`."""
+
+    source: Annotated[str, AfterValidator(_known)]
+    path: str | None
+    min_items: Annotated[int, Field(ge=1)]
+    stop_words: Annotated[str | list[str], PlainValidator(_words)]
+    counts: Literal["published", "any"]
+
+    def __post_init__(self) -> None:
+        """Nobody else knows where one's own data lies."""
+        if SOURCES[self.source].yours and self.path is None:
+            raise ValueError(f"source '{self.source}' needs data.path, where your data lies")
+
+
+def location(params: DataParams) -> Path:
+    """Where the source lies: `data.path`, its place in the repository, or a folder of its own.
+
+    The last is named after the source and stands in the folder that AGCH_DATA names, without that
+    in the user's cache.
+    """
+    place = SOURCES[params.source].place
+    if params.path is not None:
+        return Path(params.path).expanduser()
+    if place is not None:
+        return place
+    return Path(os.environ.get(FOLDER, "~/.cache/agch")).expanduser() / params.source
+
+
+def fetch(params: DataParams) -> Path:
+    """Find the source; download what its owners publish and is not there; return its location.
+
+    Raises:
+        SourceError: Nothing is there.
+        DownloadError: A download failed, or a file is not what was published or pinned.
+    """
+    path = location(params)
+    for remote in SOURCES[params.source].remotes:
+        obtain(remote, path)
+    if not path.exists():
         raise SourceError(
-            f"{path}: no such file, expected the archive of data source '{name}'; restore it, "
-            "build it with the build.py of its folder, or correct the path"
+            f"{path}: no such file or folder, expected data source '{params.source}'; "
+            + _remedy(params)
         )
-    if sha256 is not None and (found := digest_of(path)) != sha256.lower():
-        raise SourceError(
-            f"{path}: sha256 is {found}, expected {sha256}; restore the file from the repository, "
-            "or, if it was changed on purpose, give its new digest"
-        )
-    return SOURCES[name](path)
+    return path
+
+
+def _remedy(params: DataParams) -> str:
+    if params.path is None and SOURCES[params.source].place is None:
+        return f"put its files there, or name their place in data.path or the variable {FOLDER}"
+    remedy = "correct data.path" if params.path else "restore it, or run the build.py of its folder"
+    if location(params).is_absolute():
+        return remedy
+    return f"{remedy}; under --temp, a copy of what git has, name an absolute data.path"
+
+
+def open_source(params: DataParams) -> Source:
+    """Open the source where `fetch` found it; see `Source` for errors."""
+    return SOURCES[params.source](location(params))

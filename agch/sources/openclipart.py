@@ -8,13 +8,14 @@ names of the collection, so every word of any label's name is taken out of every
 from __future__ import annotations
 
 import json
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from agch.sources import Item, SourceError
+from agch.files import sha256
+from agch.sources.base import Item, Source, SourceError
+from agch.sources.tree import Tree
 from agch.text import label_words, without
 
 MANIFEST = "manifest.jsonl"
@@ -32,67 +33,61 @@ class Record:
     labels: list[str]
 
 
-class OpenClipart:
+class OpenClipart(Source):
     """The drawings of the Open Clip Art Library, release 0.18, as packaged by Debian.
 
-    Args:
-        path: the archive. Its manifest is read and checked here, pictures are read by `items`.
-    Raises:
-        SourceError: not a zip, no manifest, a line that is not as described, a picture missing.
+    Attributes:
+        digest: sha256 of the archive that the repository has; one named by a path may be another.
     """
 
     name = "openclipart"
     licence = "public domain (Creative Commons Public Domain Dedication)"
+    place = Path("data/openclipart/openclipart.zip")
+    digest: ClassVar[str | None] = (
+        "9cf5a4f679281e396471b1037a8e3070de69112e0e4a24c4854927cc0388b234"
+    )
+    unites_duplicates = True
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            with zipfile.ZipFile(path) as archive:
-                self._records = _read_manifest(archive, path)
-        except zipfile.BadZipFile as error:
-            raise SourceError(f"{path}: not a zip archive ({error}); {REMEDY}") from error
-        self._label_words = label_words({name for r in self._records for name in r.labels})
+        if path == self.place and self.digest and (found := sha256(path)) != self.digest:
+            raise SourceError(f"{path}: sha256 is {found}, expected {self.digest}; {REMEDY}")
+        self._tree = Tree(path, REMEDY)
+        self._records = _read_manifest(self._tree)
+        names = {name for record in self._records.values() for name in record.labels}
+        self._label_words = label_words(names)
 
     def items(self) -> Iterator[Item]:
-        """Yield the items in the order of the manifest; see `agch.sources.Source.items`.
+        """The items in the order of the manifest; tags are empty where all were label words."""
+        for record in self._records.values():
+            yield Item(
+                id=record.id,
+                title=record.title,
+                tags=without([*record.tags, record.title], self._label_words),
+                labels=tuple(sorted(set(record.labels))),
+            )
 
-        An item whose title and tags hold nothing but label words is yielded with empty tags.
-        """
-        with zipfile.ZipFile(self._path) as archive:
-            for record in self._records:
-                try:
-                    image = archive.read(record.image)
-                except zipfile.BadZipFile as error:
-                    message = f"{self._path}: entry {record.image} is damaged ({error}); {REMEDY}"
-                    raise SourceError(message) from error
-                yield Item(
-                    id=record.id,
-                    image=image,
-                    title=record.title,
-                    tags=without([*record.tags, record.title], self._label_words),
-                    labels=tuple(sorted(set(record.labels))),
-                )
+    def pictures(self, ids: Iterable[str]) -> Iterator[bytes]:
+        """See `Source.pictures`."""
+        return (self._tree.read(self._records[each].image) for each in ids)
 
 
-def _read_manifest(archive: zipfile.ZipFile, path: Path) -> list[Record]:
-    entries = set(archive.namelist())
-    if MANIFEST not in entries:
-        raise SourceError(f"{path}: has no entry {MANIFEST}; {REMEDY}")
+def _read_manifest(tree: Tree) -> dict[str, Record]:
     records: dict[str, Record] = {}
-    for number, line in enumerate(archive.read(MANIFEST).splitlines(), start=1):
+    for number, line in enumerate(tree.lines(MANIFEST), start=1):
         try:
             record = _parse(line)
             if record.id in records:
                 raise ValueError(f"id '{record.id}' is already taken by an earlier line")
-            if record.image not in entries:
+            if record.image not in tree:
                 raise ValueError(f"the archive has no entry '{record.image}'")
         except ValueError as error:
-            raise SourceError(f"{path}: {MANIFEST} line {number}: {error}; {REMEDY}") from error
+            place = f"{tree.path}: {MANIFEST} line {number}"
+            raise SourceError(f"{place}: {error}; {REMEDY}") from error
         records[record.id] = record
-    return list(records.values())
+    return records
 
 
-def _parse(line: bytes) -> Record:
+def _parse(line: str) -> Record:
     try:
         values: Any = json.loads(line)
     except ValueError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from agch.sources.openclipart import OpenClipart
 
 
@@ -10,3 +12,5 @@ class OpenMoji(OpenClipart):
 
     name = "openmoji"
     licence = "CC BY-SA 4.0 (OpenMoji)"
+    place = Path("data/openmoji/openmoji.zip")
+    digest = None

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.functional import linear
 from torchvision import models
 
-from agch.alexnet import WithPool5, alexnet_fc_weights, alexnet_network
-from agch.backbones import alexnet, alexnet_pool5
+from agch.alexnet import WithPool5, alexnet_fc_weights
+from agch.backbones import open_backbone
 from agch.encoders import POOL5, alexnet_fc
 from agch.files import sha256
 from agch.weights import WeightsError
@@ -39,29 +39,17 @@ def test_fc7_comes_first_and_pool5_behind_it():
 
 @torch.inference_mode()
 def test_columns_of_a_backbone_with_pool5(alexnet_weights):
-    backbone = alexnet_pool5(alexnet_weights)
+    backbone = open_backbone("alexnet", None, alexnet_weights, pool5=True)
     columns = backbone.network(PIXELS)
     assert columns.shape == (2, backbone.dim + backbone.pool5) == (2, 4096 + 9216)
     fc7, pool5 = columns.split([4096, 9216], dim=1)
-    plain = alexnet(alexnet_weights)
+    plain = open_backbone("alexnet", None, alexnet_weights, pool5=False)
     assert torch.equal(fc7, plain.network(PIXELS))
     reference = models.alexnet(weights=None).eval()
     reference.load_state_dict(torch.load(alexnet_weights))
     torch.testing.assert_close(pool5, reference.avgpool(reference.features(PIXELS)).flatten(1))
     assert not torch.equal(pool5[0], pool5[1])
     assert backbone.weights_sha256 == plain.weights_sha256 == sha256(alexnet_weights)
-
-
-def test_both_alexnets_prepare_a_picture_alike(alexnet_weights):
-    assert alexnet_pool5(alexnet_weights).preprocess is alexnet(alexnet_weights).preprocess
-
-
-def test_the_network_comes_with_the_digest_of_its_file(alexnet_weights):
-    network, digest = alexnet_network(alexnet_weights)
-    state = torch.load(alexnet_weights)
-    assert digest == sha256(alexnet_weights)
-    assert network.state_dict().keys() == state.keys()
-    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 
 @torch.inference_mode()
@@ -77,7 +65,8 @@ def test_layers_that_start_from_them_turn_pool5_into_fc7(alexnet_weights):
     # so before training the encoder's penultimate features are the ones that make the similarity
     layers = alexnet_fc()
     layers.load_state_dict(alexnet_fc_weights(alexnet_weights, sha256(alexnet_weights)))
-    fc7, pool5 = alexnet_pool5(alexnet_weights).network(PIXELS).split([4096, POOL5], dim=1)
+    network = open_backbone("alexnet", None, alexnet_weights, pool5=True).network
+    fc7, pool5 = network(PIXELS).split([4096, POOL5], dim=1)
     torch.testing.assert_close(layers.eval()(pool5), fc7)
     by_hand = pool5
     for layer in (layers[1], layers[4]):
@@ -89,7 +78,7 @@ def test_layers_that_start_from_them_turn_pool5_into_fc7(alexnet_weights):
 def test_other_weights_than_those_of_the_features_are_an_error_with_both_digests(
     alexnet_weights, monkeypatch, weights
 ):
-    monkeypatch.setattr("agch.alexnet.download", lambda url: alexnet_weights)
+    monkeypatch.setattr("agch.torchvision_networks.download", lambda url, name: alexnet_weights)
     recorded = "0123456789ab" + "f" * 52
     with pytest.raises(WeightsError) as caught:
         alexnet_fc_weights(alexnet_weights if weights else None, recorded)
@@ -102,9 +91,12 @@ def test_other_weights_than_those_of_the_features_are_an_error_with_both_digests
 
 def test_without_a_file_the_weights_are_torchvisions(alexnet_weights, monkeypatch):
     asked = []
-    monkeypatch.setattr("agch.alexnet.download", lambda url: asked.append(url) or alexnet_weights)
+    monkeypatch.setattr(
+        "agch.torchvision_networks.download",
+        lambda url, name: asked.append((url, name)) or alexnet_weights,
+    )
     alexnet_fc_weights(None, sha256(alexnet_weights))
-    assert asked == [models.AlexNet_Weights.IMAGENET1K_V1.url]
+    assert asked == [(models.AlexNet_Weights.IMAGENET1K_V1.url, "alexnet")]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn.functional import linear
 from torchvision import models
 
-from agch.backbones import BACKBONES, alexnet, efficientnet_lite0
-from agch.weights import WeightsError
+from agch.backbones import check_backbone, efficientnet_lite0, open_backbone
+from agch.weights import WeightsError, download
 
 ROOT = Path(__file__).parents[2]
 PIXELS = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
@@ -35,7 +35,7 @@ def digest(path):
 
 @torch.inference_mode()
 def test_alexnet_gives_fc7_after_its_relu(alexnet_weights):
-    backbone = alexnet(alexnet_weights)
+    backbone = open_backbone("alexnet", None, alexnet_weights, pool5=False)
     features = backbone.network(PIXELS)
     reference = models.alexnet(weights=None).eval()
     reference.load_state_dict(torch.load(alexnet_weights))
@@ -51,24 +51,29 @@ def test_alexnet_gives_fc7_after_its_relu(alexnet_weights):
 
 
 @pytest.fixture
-def small_alexnet(monkeypatch):
-    """In place of AlexNet's 61 million weights: a network with a classifier of seven layers."""
+def small_networks(monkeypatch):
+    """In place of millions of weights: a network of three pixels, whatever the name."""
 
-    class Small(nn.Sequential):
-        def __init__(self):
-            super().__init__()
-            self.classifier = nn.Sequential(*(nn.Linear(1, 1) for _ in range(7)))
+    def small(name, weights):
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 1)), "digest"
 
-    monkeypatch.setattr(models, "alexnet", lambda weights: Small())
-    return Small
+    monkeypatch.setattr("agch.backbones.torchvision_network", small)
 
 
-def test_alexnet_prepares_pictures_as_torchvision_does(small_alexnet, tmp_path):
-    torch.save(small_alexnet().state_dict(), tmp_path / "small.pth")
-    preprocess = alexnet(tmp_path / "small.pth").preprocess
-    torchvisions = models.AlexNet_Weights.IMAGENET1K_V1.transforms()
+@pytest.mark.parametrize("name", ["alexnet", "resnet50", "efficientnet_b2", "vit_b_16", "swin_t"])
+def test_pictures_are_prepared_as_torchvision_does_for_its_weights(small_networks, name):
+    preprocess = open_backbone(name, None, None, pool5=False).preprocess
+    torchvisions = models.get_model_weights(name).DEFAULT.transforms()
     for size in ((300, 200), (200, 300), (256, 256), (64, 64)):
         torch.testing.assert_close(preprocess(picture(*size)), torchvisions(picture(*size)))
+
+
+def test_the_number_of_features_is_seen_in_the_networks_output(small_networks):
+    backbone = open_backbone("inception_v3", None, None, pool5=False)
+    assert (backbone.dim, backbone.pool5, backbone.weights_sha256) == (3, 0, "digest")
+    assert backbone.preprocess(picture(30, 20)).shape == (3, 299, 299)
+    assert open_backbone("inception_v3", "2", None, pool5=False).dim == 1
+    assert not backbone.network.training
 
 
 @torch.inference_mode()
@@ -105,8 +110,45 @@ def test_weights_from_a_file_take_the_place_of_the_packaged_ones(tmp_path):
     assert backbone.weights_sha256 == digest(path)
 
 
-def test_every_backbone_can_be_named():
-    assert BACKBONES == {"alexnet": alexnet, "efficientnet_lite0": efficientnet_lite0}
+def test_lite0_opens_by_its_name():
+    backbone, same = open_backbone("efficientnet_lite0", None, None, False), efficientnet_lite0(
+        None
+    )
+    assert (backbone.dim, backbone.weights_sha256) == (same.dim, same.weights_sha256)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "pool5"),
+    [
+        ("efficientnet_lite0", None, False),
+        ("alexnet", None, True),
+        ("alexnet", "classifier.2", False),
+        ("vit_b_16", "encoder", False),
+        ("open_clip:ViT-B-32/laion2b_s34b_b79k", None, False),
+        ("open_clip:ViT-B-32", None, False),
+    ],
+)
+def test_what_can_be_chosen_passes_the_check(name, layer, pool5):
+    check_backbone(name, layer, pool5)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "pool5", "reason"),
+    [
+        ("resnet5", None, False, "no backbone is called 'resnet5'; did you mean 'resnet50' or "),
+        ("openclip:ViT-B-32", None, False, "no backbone .* did you mean 'open_clip:MODEL/TAG'"),
+        ("efficientnet_lite", None, False, "did you mean 'efficientnet_lite0' or "),
+        ("open_clip:", None, False, "'open_clip:' names no model; write open_clip:MODEL/TAG"),
+        ("efficientnet_lite0", "top", False, "layer needs a torchvision network; got 'effic"),
+        ("open_clip:RN50/openai", "visual", False, "layer needs a torchvision network; got 'op"),
+        ("resnet50", None, True, "pool5 needs backbone 'alexnet'; got 'resnet50'"),
+        ("alexnet", "features", True, "so layer must be null; got 'features'"),
+    ],
+)
+def test_what_no_backbone_has_is_refused_before_anything_is_read(name, layer, pool5, reason):
+    for check in (check_backbone, lambda *given: open_backbone(*given[:2], None, given[2])):
+        with pytest.raises(ValueError, match=reason):
+            check(name, layer, pool5)
 
 
 def test_weights_that_are_not_there_are_named_with_what_to_give(tmp_path):
@@ -167,34 +209,37 @@ def hub(monkeypatch, tmp_path):
     return tmp_path / "hub"
 
 
-def test_alexnets_weights_are_downloaded_once_and_checked(small_alexnet, monkeypatch, hub):
+URL = models.AlexNet_Weights.DEFAULT.url
+
+
+def test_weights_are_downloaded_once_and_checked(monkeypatch, hub):
     calls = []
 
-    def download(url, path, hash_prefix):
+    def fetch(url, path, hash_prefix):
         calls.append((url, hash_prefix))
-        torch.save(small_alexnet().state_dict(), path)
+        Path(path).write_bytes(b"weights")
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    first, second = alexnet(None), alexnet(None)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    assert download(URL, "alexnet") == download(URL, "alexnet")
     assert calls == [("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", "7be5be79")]
-    path = hub / "checkpoints" / "alexnet-owt-7be5be79.pth"
-    assert first.weights_sha256 == second.weights_sha256 == digest(path)
+    assert (hub / "checkpoints" / "alexnet-owt-7be5be79.pth").read_bytes() == b"weights"
 
 
 @pytest.mark.parametrize(
     "error",
     [URLError("no route"), TimeoutError("timed out"), RuntimeError("invalid hash value")],
 )
-def test_a_failed_download_names_both_ways_around_it(small_alexnet, monkeypatch, hub, error):
-    def download(*_, **__):
+def test_a_failed_download_names_both_ways_around_it(monkeypatch, hub, error):
+    def fetch(*_, **__):
         raise error
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
     with pytest.raises(WeightsError) as caught:
-        alexnet(None)
+        open_backbone("resnet18", None, None, pool5=False)
     message = str(caught.value)
+    assert message.startswith("cannot download the resnet18 weights (")
     assert str(error) in message
-    assert "-S extract.weights=/path/to/alexnet-owt-7be5be79.pth" in message
+    assert "-S extract.weights=/path/to/resnet18-f37072fd.pth" in message
     assert "-S extract.backbone=efficientnet_lite0" in message
 
 

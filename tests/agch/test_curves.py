@@ -131,3 +131,7 @@ def test_a_code_without_a_label_is_shown_as_other():
     names = [f"label {i}" for i in range(len(COLOURS))]
     assert shown([*np.eye(len(names)), np.zeros(len(names))], names) == [*names, OTHER]
     assert shown([[1, 0], [0, 1], [0, 0]], ["a", "b"]) == ["a", "b", OTHER]
+
+
+def test_without_labels_every_code_is_shown_as_other():
+    assert shown(np.zeros((3, 0)), []) == [OTHER] * 3

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from agch.images import map_ahead, to_tensor
+from agch.images import Preprocess, map_ahead, to_tensor
 
 
 def test_to_tensor_is_channel_first_scaled_and_normalised():
@@ -17,6 +17,11 @@ def test_to_tensor_is_channel_first_scaled_and_normalised():
     # (0 - 0.5) / 0.5, (0.2 - 0.2) / 1, (1 - 0) / 2
     assert pixels[:, 0, 0].tolist() == pytest.approx([-1, 0, 0.5], abs=1e-7)
     assert pixels[:, 0, 2].tolist() == pytest.approx([1, 0.8, 0.5], abs=1e-7)
+
+
+def test_a_picture_is_fitted_and_then_normalised():
+    corner = Preprocess(lambda picture: picture.crop((0, 0, 1, 1)), mean=(0, 0, 0.5), std=(1, 2, 1))
+    assert corner(Image.new("RGB", (3, 2), (255, 255, 0))).flatten().tolist() == [1, 0.5, -0.5]
 
 
 @pytest.mark.parametrize("workers", [1, 4])

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from agch.sources import open_source
+from agch.sources.openmoji import OpenMoji
 from data.openmoji import build
 
 
@@ -19,7 +19,7 @@ def test_an_archive_is_read_under_its_own_name_and_licence(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("manifest.jsonl", json.dumps(line))
         archive.writestr("images/1.webp", b"picture")
-    source = open_source("openmoji", tmp_path / "a.zip", None)
+    source = OpenMoji(tmp_path / "a.zip")
     assert (source.name, source.licence) == ("openmoji", "CC BY-SA 4.0 (OpenMoji)")
     (item,) = source.items()
     assert item.tags == ("pond", "duck")  # birds is a form of a label's word

@@ -106,3 +106,9 @@ def test_equal_runs_are_written_to_equal_bytes(tmp_path):
     for name in ("one", "two"):
         write_curves(tmp_path / name, HISTORY)
     assert curves(tmp_path / "one") == curves(tmp_path / "two")
+
+
+def test_of_a_run_without_labels_no_validation_is_told():
+    record = {k: v for k, v in RECORD.items() if not k.startswith("validation/")}
+    assert in_a_line(record) == "loss 3.000"
+    assert summary(record, 0, {}, 0)["validation"] == {}

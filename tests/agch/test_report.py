@@ -311,6 +311,17 @@ def test_pictures_are_inside_and_have_their_words_as_alternative(page):
     assert pictures == [(frog, "frog, green"), *found, *found]  # the query of t2i has none
 
 
+def test_an_item_without_a_picture_is_known_by_its_words():
+    item = Item(["frog", "green"], ["animals"], b"")
+    search = Search("i2t", "best", "AP@50 0.981", item, [Result(item, 3, True)])
+    shown = Page(render(report(searches=[search])))
+    assert shown.all("img") == []
+    told = "no picture: the features were given frog, green"
+    (query,), (hit,) = shown.texts("div", class_="query"), shown.texts("li", class_="hit")
+    assert query == f"Best query AP@50 0.981 {told} Labels: animals"
+    assert hit == f"1 ✓ hit distance 3 {told} Labels: animals"
+
+
 def test_a_picture_queries_texts_and_words_query_pictures(page):
     i2t, t2i = page.texts("div", class_="query")
     assert i2t == "Best query AP@50 0.981 Labels: animals"

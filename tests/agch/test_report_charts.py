@@ -1,7 +1,7 @@
 """The charts of a run hold what its files hold."""
 
 from agch.charts import COLOURS
-from agch.report_charts import retrieval_charts, training_charts
+from agch.report_charts import code_charts, retrieval_charts, training_charts
 
 
 def terms(*names, epochs=2):
@@ -55,9 +55,15 @@ CURVES = {
 }
 
 
+def test_without_labels_there_is_no_chart_of_the_validation():
+    (chart,) = training_charts(terms("a/b"), {})
+    assert chart.about.title == "Loss: a"
+
+
 def drawn():
     names = ["a cat", "a dog"]
-    return {chart.about.title: chart for chart in retrieval_charts(CURVES, names)}
+    charts = [*retrieval_charts(CURVES), *code_charts(CURVES, names)]
+    return {chart.about.title: chart for chart in charts}
 
 
 def test_every_curve_of_the_retrieval_is_a_chart():
@@ -118,5 +124,5 @@ def test_the_map_colours_as_many_labels_as_curves_keeps():
     columns = {name: [str(i) for i in range(2 * count)] for name in ("x", "y")}
     columns["label"] = 2 * [f"label {i}" for i in range(count)]
     columns["modality"] = count * ["image"] + count * ["text"]
-    *_, chart = retrieval_charts(CURVES | {"code_map": columns}, count * [""])
+    *_, chart = code_charts(CURVES | {"code_map": columns}, count * [""])
     assert {row["colour"] for row in chart.spec["data"]["values"]} == set(columns["label"])

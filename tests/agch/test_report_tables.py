@@ -57,8 +57,8 @@ FLOOR_SCORES = {
 }
 
 
-def results(source="openclipart", bits=16, found=FOUND, seed=0):
-    return report_tables.results("AGCH+", source, bits, found, FLOORS, SCORES, FLOOR_SCORES, seed)
+def results(source="openclipart", bits=16, found=FOUND, floors=FLOORS, seed=0):
+    return report_tables.results("AGCH+", source, bits, found, floors, SCORES, FLOOR_SCORES, seed)
 
 
 def test_results_are_the_first_two_metrics_in_both_directions():
@@ -134,6 +134,16 @@ def test_diagnostics_are_the_state_of_the_codes_and_the_loss_by_the_sign():
         ["t2i map@50", "0.6250", "0.6250", "+0.0000"],
         ["t2i map", "0.8750", "0.9000", "+0.0250"],
     ]
+
+
+def test_without_labels_the_state_of_the_codes_is_all_there_is():
+    (state,) = report_tables.diagnostics({"codes": FOUND["codes"]})
+    assert state.rows[0] == ["unique codes", "1234", "99"]
+
+
+def test_a_floor_that_was_left_out_has_no_row():
+    floors = {name: scores for name, scores in FLOORS.items() if name != "cca_itq"}
+    assert [row[0] for row in results(floors=floors).rows] == ["AGCH+", "random", "AGCH, printed"]
 
 
 def test_a_metric_that_was_not_asked_for_is_not_held_against_cosine():

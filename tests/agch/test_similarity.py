@@ -170,6 +170,18 @@ def test_idf_is_the_log_of_how_few_rows_have_a_word():
     assert idf(text).tolist() == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("value", [0.5, -1.0])
+def test_columns_of_a_text_that_counts_no_words_all_weigh_1(value):
+    text = torch.tensor([[1.0, 0.0], [1.0, value]])
+    assert idf(text).tolist() == [1, 1]
+
+
+def test_a_negative_similarity_is_no_edge():
+    # without it the row sums are 1 and 4
+    similarity = torch.tensor([[1.0, -3.0], [-3.0, 4.0]])
+    torch.testing.assert_close(normalised_adjacency(similarity), torch.eye(2))
+
+
 def test_adjacency_divides_by_the_roots_of_both_row_sums():
     # row sums 4 and 9: 3 / (2 * 2) = 0.75, 1 / (2 * 3) = 1/6, 8 / (3 * 3) = 8/9
     adjacency = normalised_adjacency(torch.tensor([[3.0, 1.0], [1.0, 8.0]]))

@@ -1,309 +1,77 @@
-"""The source `openclipart`: its archive, its errors, the committed file and its build script."""
+"""Where a source is looked for, and what is said when it is not there."""
 
-import hashlib
-import importlib.util
-import io
-import json
-import re
-import struct
-import sys
-import tarfile
-import zipfile
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
+from agch import sources
 from agch.errors import InputError
-from agch.sources import Item, SourceError, open_source
-
-FOLDER = Path(__file__).parents[2] / "data" / "openclipart"
-README = (FOLDER / "README.md").read_text(encoding="utf-8")
-
-CROW = {
-    "id": "0001",
-    "image": "images/0001.webp",
-    "title": "A Crow on a sign",
-    "tags": ["black", "animal", "Crow", "two birds"],
-    "labels": ["animals/birds", "animals"],
-    "paths": ["animals/birds/crow.png"],
-}
-STOP = {
-    "id": "0002",
-    "image": "images/0002.webp",
-    "title": "Signs",
-    "tags": [],
-    "labels": ["signs_and_symbols"],
-    "paths": ["signs_and_symbols/stop.png"],
-}
+from agch.published_files import Remote
+from agch.schema import ParamsError, parse
+from agch.sources import SOURCES, DataParams, SourceError, fetch, location, open_source
 
 
-def write_archive(path, lines, images=("images/0001.webp", "images/0002.webp")):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("manifest.jsonl", "".join(line + "\n" for line in lines))
-        for name in images:
-            archive.writestr(name, f"picture {name}")
-    return path
+def data(source="openclipart", path=None, **changes):
+    """Section `data`."""
+    values = {"min_items": 1, "stop_words": [], "counts": "published"} | changes
+    return parse(DataParams, {"source": source, "path": path} | values, "data")
 
 
-def test_items_carry_the_words_that_are_in_no_label(tmp_path):
-    path = write_archive(tmp_path / "a.zip", [json.dumps(CROW), json.dumps(STOP)])
-    source = open_source("openclipart", path, hashlib.sha256(path.read_bytes()).hexdigest())
-    assert (source.name, source.licence.split(" (")[0]) == ("openclipart", "public domain")
-    # tags before title; animal(s), bird(s), sign(s) are words of labels, of whichever item
-    crow = Item(
-        id="0001",
-        image=b"picture images/0001.webp",
-        title="A Crow on a sign",
-        tags=("black", "crow", "two"),
-        labels=("animals", "animals/birds"),
-    )
-    stop = Item("0002", b"picture images/0002.webp", "Signs", (), ("signs_and_symbols",))
-    assert list(source.items()) == [crow, stop]
-    assert list(source.items()) == [crow, stop]  # can be read again
-
-
-def test_an_unknown_source_names_the_known_ones(tmp_path):
-    with pytest.raises(SourceError, match="'flickr' is unknown; choose one of: .*openclipart"):
-        open_source("flickr", tmp_path, None)
-    assert issubclass(SourceError, InputError)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SourceError, match=r"a\.zip: no such file, expected .*'openclipart'"):
-        open_source("openclipart", tmp_path / "a.zip", None)
-
-
-def test_another_digest_is_reported_with_the_expected_one(tmp_path):
-    path = write_archive(tmp_path / "a.zip", [])
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(SourceError, match=f"sha256 is {found}, expected {'0' * 64}; restore"):
-        open_source("openclipart", path, "0" * 64)
-
-
-def test_a_file_that_is_no_zip(tmp_path):
-    path = tmp_path / "a.zip"
-    path.write_bytes(b"version https://git-lfs\n")
-    with pytest.raises(SourceError, match=r"a\.zip: not a zip archive .*rebuild it with"):
-        open_source("openclipart", path, None)
-
-
-def test_a_zip_without_a_manifest(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("readme", "")
-    with pytest.raises(SourceError, match=r"a\.zip: has no entry manifest\.jsonl"):
-        open_source("openclipart", tmp_path / "a.zip", None)
+def test_a_path_comes_first_then_the_repository_then_the_folder_of_the_environment(monkeypatch):
+    monkeypatch.setenv("AGCH_DATA", "/archives")
+    assert location(data(path="~/here.zip")) == Path("~/here.zip").expanduser()
+    assert location(data()) == Path("data/openclipart/openclipart.zip")
+    assert location(data("mirflickr25k")) == Path("/archives/mirflickr25k")
+    monkeypatch.delenv("AGCH_DATA")
+    assert location(data("mirflickr25k")) == Path("~/.cache/agch/mirflickr25k").expanduser()
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("changes", "message"),
     [
-        ("{", "line 2: not JSON"),
-        ("[]", "line 2: expected a JSON object, found list"),
-        ("{}", "line 2: no key 'id', 'image', 'title', 'tags', 'labels', expected id, image,"),
-        (json.dumps(STOP | {"title": None}), "line 2: 'title' must be a string, found None"),
-        (
-            json.dumps(STOP | {"tags": "a b"}),
-            "line 2: 'tags' must be a list of strings, found 'a b'",
-        ),
-        (json.dumps(STOP | {"labels": [1]}), r"line 2: 'labels' must be .*, found \[1\]"),
-        (json.dumps(STOP | {"id": "0001"}), "line 2: id '0001' is already taken"),
-        (json.dumps(STOP | {"image": "3.webp"}), "line 2: the archive has no entry '3.webp'"),
+        ({"source": "openclip"}, "unknown 'openclip'; did you mean 'openclipart'?"),
+        ({"source": "folder"}, "source 'folder' needs data.path, where your data lies"),
+        ({"source": "features"}, "source 'features' needs data.path"),
+        ({"stop_words": "german"}, "must be english, or a list of words, .* got 'german'"),
+        ({"stop_words": [1]}, r"must be english, or a list of words, .* got \[1\]"),
     ],
 )
-def test_a_wrong_manifest_line_is_named(tmp_path, line, message):
-    path = write_archive(tmp_path / "a.zip", [json.dumps(CROW), line])
-    with pytest.raises(SourceError, match=rf"a\.zip: manifest\.jsonl {message}.*; restore"):
-        open_source("openclipart", path, None)
+def test_wrong_parameters_are_told(changes, message):
+    with pytest.raises(ParamsError, match=message):
+        data(**changes)
 
 
-def test_a_damaged_picture_is_named(tmp_path):
-    path = write_archive(tmp_path / "a.zip", [json.dumps(CROW)])
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"picture images/0001", b"PICTURE images/0001"))
-    with pytest.raises(SourceError, match="entry images/0001.webp is damaged"):
-        list(open_source("openclipart", path, None).items())
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (data(path="/none/a.zip"), "^/none/a.zip: no such .*'openclipart'; correct data.path$"),
+        (data(path="a.zip"), "^a.zip: .*; correct data.path; under --temp, .* absolute data.path$"),
+        (data("openmoji"), "^data/openmoji/openmoji.zip: .*; restore it, or run the build.py "),
+        (data("nuswide"), "/none/nuswide: no .*put its files there, or name their place in .*path"),
+    ],
+)
+def test_a_source_that_is_not_there_is_told_with_the_remedy(params, message, monkeypatch, tmp_path):
+    monkeypatch.setenv("AGCH_DATA", "/none")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=message):
+        fetch(params)
+    assert issubclass(SourceError, InputError)
 
 
-# the committed archive
+def test_what_the_owners_publish_is_obtained_into_the_location(monkeypatch, tmp_path):
+    remotes = [Remote(f"http://h/{n}.zip", f"{n}.zip", 1, None, "free") for n in "ab"]
+    asked = []
+    monkeypatch.setattr(SOURCES["mirflickr25k"], "remotes", remotes)
+    monkeypatch.setattr(sources, "obtain", lambda remote, path: asked.append((remote.name, path)))
+    assert fetch(data("mirflickr25k", str(tmp_path))) == tmp_path
+    assert asked == [("a.zip", tmp_path), ("b.zip", tmp_path)]
 
 
-def number(row):
-    """The number that the README's table states in the row whose first cell is `row`."""
-    match = re.search(rf"^\| {re.escape(row)} \| ([\d.,]+) \|$", README, re.MULTILINE)
-    assert match, f"README.md has no row '{row}'"
-    return float(match[1].replace(",", ""))
+def test_the_default_opens_under_its_name():
+    if not Path("data/openclipart/openclipart.zip").is_file():
+        pytest.skip("the tests run elsewhere than in the repository")
+    assert open_source(data()).name == "openclipart"
 
 
-@pytest.fixture(scope="module")
-def committed():
-    """The items of the committed archive, opened with the digest that its README states."""
-    digest = re.search(r"SHA-256 of openclipart\.zip: `([0-9a-f]{64})`", README)
-    assert digest, "README.md states no digest"
-    return list(open_source("openclipart", FOLDER / "openclipart.zip", digest[1]).items())
-
-
-def test_the_committed_archive_has_the_counts_of_its_readme(committed):
-    labels = Counter(label for item in committed for label in item.labels)
-    assert len(committed) == number("items in the archive")
-    assert len(labels) == number("labels")
-    assert all(count == number(f"`{label}`") for label, count in labels.items())
-    assert all(item.labels for item in committed)
-    pictures = {hashlib.sha256(item.image).digest() for item in committed}
-    assert len(committed) - len(pictures) == number("pictures equal to an earlier one")
-
-
-def test_the_committed_archive_is_small_and_its_pictures_are_webp(committed):
-    assert (FOLDER / "openclipart.zip").stat().st_size <= 20_000_000
-    for item in committed[::100]:
-        image = Image.open(io.BytesIO(item.image))
-        assert (image.format, image.mode) == ("WEBP", "RGB")
-        assert max(image.size) <= 256
-
-
-def test_no_word_of_a_label_is_left_in_the_committed_texts(committed):
-    found = {word for item in committed for word in item.tags}
-    assert not found & {"animal", "animals", "bird", "sign", "person", "people", "smiley", "and"}
-    assert {"dog", "apple", "road"} <= found
-
-
-# the script that builds it
-
-
-@pytest.fixture(scope="module")
-def build():
-    spec = importlib.util.spec_from_file_location("openclipart_build", FOLDER / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def svg(title, licence="http://web.resource.org/cc/PublicDomain"):
-    return (
-        f"""<svg xmlns:cc="http://web.resource.org/cc/" xmlns:dc="http://purl.org/dc/elements/1.1/"
-      xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:RDF><cc:Work>
-      <dc:title> {title}\n</dc:title><dc:creator><cc:Agent><dc:title>Ann</dc:title></cc:Agent>
-      </dc:creator><dc:subject><rdf:Bag><rdf:li>first tag</rdf:li><rdf:li/><rdf:li>tag</rdf:li>
-      <rdf:li>tag</rdf:li></rdf:Bag></dc:subject><cc:license rdf:resource="{licence}"/>
-      </cc:Work></rdf:RDF></svg>""".encode()
-    )
-
-
-def png(colour, size=(512, 256)):
-    image = Image.new("RGBA", size)  # transparent, so white on paper
-    image.paste(colour, (0, 0, size[0] // 2, size[1]))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def write_deb(path, kind, files, links):
-    """Write the least that is a Debian package; return its digest."""
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w:xz") as tar:
-        for name, content in (files | links).items():
-            member = tarfile.TarInfo(f"./usr/share/openclipart/{kind}/{name}.{kind}")
-            if name in links:
-                member.type, member.linkname = tarfile.SYMTYPE, f"{content}.{kind}"
-                tar.addfile(member)
-            else:
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
-    package = b"!<arch>\n"
-    for name, content in (("debian-binary", b"2.0"), ("data.tar.xz", data.getvalue())):
-        header = f"{name:16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n"
-        package += header.encode() + content + b"\n" * (len(content) % 2)
-    path.write_bytes(package)
-    return hashlib.sha256(package).hexdigest()
-
-
-@pytest.fixture
-def packages(tmp_path):
-    """Arguments of `build` but the output: six pictures, one of them under two paths."""
-    huge = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 8_000, 8_000)
-    pictures = {
-        "animals/birds/crow": png("black"),
-        "animals/owl": png("brown", size=(64, 96)),
-        "animals/blank": png("white"),
-        "animals/huge": huge,  # nothing after its size: decoding it would fail
-        "animals/gpl": png("red"),
-        "recreation/games/die": png("red"),
-        "plants/rose": png("red"),
-    }
-    drawings = {name: svg(name.split("/")[-1]) for name in pictures}
-    drawings["animals/gpl"] = svg("gpl", licence="http://creativecommons.org/licenses/GPL/2.0/")
-    drawings["plants/owl"] = svg("not the SVG of the file")
-    links = {"plants/owl": "../animals/owl"}
-    paths = tmp_path / "svg.deb", tmp_path / "png.deb"
-    return (
-        *paths,
-        write_deb(paths[0], "svg", drawings, {}),
-        write_deb(paths[1], "png", pictures, links),
-    )
-
-
-def test_build_keeps_what_the_rules_keep(build, packages, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "MIN_ITEMS", 2)
-    out = tmp_path / "out.zip"
-    outcomes = build.build(*packages[:2], out, *packages[2:])
-    assert outcomes == {
-        "kept": 3,
-        "blank: one colour on white": 1,
-        "folder: recreation/games": 1,
-        "licence: http://creativecommons.org/licenses/GPL/2.0/": 1,
-        "size: more than 50 million pixels": 1,
-    }
-    with zipfile.ZipFile(out) as archive:
-        crow, owl, rose = map(json.loads, archive.read("manifest.jsonl").splitlines())
-        sizes = [Image.open(archive.open(entry["image"])).size for entry in (crow, owl)]
-        corner = Image.open(archive.open(crow["image"])).getpixel((255, 0))
-    assert crow == {
-        "id": "0001",
-        "image": "images/0001.webp",
-        "title": "crow",
-        "tags": ["first tag", "tag"],
-        "labels": ["animals"],  # animals/birds has one item only
-        "paths": ["animals/birds/crow.png"],
-    }
-    # the link brings its folder, and with it plants reaches two items
-    assert owl["paths"] == ["animals/owl.png", "plants/owl.png"]
-    assert (owl["title"], owl["labels"]) == ("owl", ["animals", "plants"])
-    assert (rose["title"], rose["labels"]) == ("rose", ["plants"])
-    assert sizes == [(256, 128), (64, 96)]  # shrunk, never enlarged
-    assert corner == (255, 255, 255)
-
-
-def test_build_without_a_large_enough_folder_keeps_nothing(build, packages, tmp_path):
-    outcomes = build.build(*packages[:2], tmp_path / "out.zip", *packages[2:])
-    assert outcomes["label: no folder of at least 40 items"] == 5
-    assert "kept" not in outcomes
-
-
-def test_build_twice_gives_the_same_bytes(build, packages, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "MIN_ITEMS", 2)
-    for name in ("one.zip", "two.zip"):
-        build.build(*packages[:2], tmp_path / name, *packages[2:])
-    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
-    assert not list(tmp_path.glob("*.part"))
-
-
-def test_build_rejects_other_packages(build, packages, tmp_path):
-    with pytest.raises(build.BuildError, match=r"svg\.deb: sha256 is .*, expected 0000"):
-        build.build(*packages[:2], tmp_path / "out.zip", "0" * 64, packages[3])
-    (tmp_path / "text.deb").write_bytes(b"!<arch>\n")
-    with pytest.raises(build.BuildError, match=r"text\.deb: not a Debian package"):
-        build.data_member(tmp_path / "text.deb", hashlib.sha256(b"!<arch>\n").hexdigest())
-    assert not (tmp_path / "out.zip").exists()
-
-
-def test_build_from_the_command_line_says_what_is_wrong_in_one_line(build, packages, tmp_path):
-    with pytest.raises(
-        SystemExit, match=r"^build\.py: .*svg\.deb: sha256 is .*, openclipart-svg first,"
-    ):
-        build.main([str(packages[0]), str(packages[1]), str(tmp_path / "out.zip")])
-    with pytest.raises(SystemExit, match=r"^build\.py: .*No such file.*none\.deb"):
-        build.main([str(tmp_path / "none.deb"), str(packages[1]), str(tmp_path / "out.zip")])
-    with pytest.raises(SystemExit, match="^usage: build.py"):
-        build.main([])
+def test_every_source_is_listed_under_its_name_and_says_its_licence():
+    assert all(name == source.name and source.licence for name, source in SOURCES.items())

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agch.errors import InputError
-from agch.splits import STANDARD_SIZES, Split, random_split, size_of, stratified_split
+from agch.splits import (
+    STANDARD_SIZES,
+    Split,
+    given_split,
+    random_split,
+    size_of,
+    stratified_split,
+)
 
 
 @st.composite
@@ -174,3 +181,17 @@ def test_split_refuses_overlaps(changed, message):
     Split(**{name: np.array(rows) for name, rows in good.items()})
     with pytest.raises(ValueError, match=message):
         Split(**{name: np.array(rows) for name, rows in (good | changed).items()})
+
+
+def test_a_given_split_has_the_marked_rows_and_the_rest_is_database_too():
+    marks = ["train", "query", "database", "train", "", "query", "train"]
+    split = given_split(marks, validation=1, seed=0)
+    assert split.query.tolist() == [1, 5]
+    assert sorted(split.database) == [0, 2, 3, 4, 6]
+    assert sorted([*split.train, *split.validation]) == [0, 3, 6] and len(split.validation) == 1
+
+
+def test_the_database_of_a_given_split_stands_in_a_seeded_order():
+    marks = ["query"] + ["train"] * 50
+    first, same, other = (given_split(marks, 5, seed).database.tolist() for seed in (0, 0, 1))
+    assert first == same != other and first != sorted(first)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agch.text import forms, label_words, vocabulary, without, words
+from agch.text import forms, label_words, stop_words, vocabulary, without, words
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,9 @@ def test_vocabulary_counts_items_not_occurrences():
 def test_vocabulary_rejects_less_than_one_item():
     with pytest.raises(ValueError, match="at least 1, found min_items=0"):
         vocabulary([], min_items=0)
+
+
+def test_stop_words_are_those_named_or_a_list_of_english_ones():
+    assert stop_words([]) == frozenset()
+    assert stop_words(["The", "CAFE\u0301"]) == {"the", "caf\u00e9"}
+    assert {"the", "of", "and"} <= stop_words("english") and "dog" not in stop_words("english")

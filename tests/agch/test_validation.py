@@ -95,3 +95,8 @@ def test_measuring_changes_neither_weights_nor_random_state():
     Validator(clusters(40), clusters(12, seed=1)).measure(made)
     assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_without_labels_nothing_is_measured():
+    database, query = (clusters(12)._replace(label=torch.zeros(12, 0)) for _ in range(2))
+    assert Validator(database, query).measure(model()) == {}

@@ -11,6 +11,7 @@ import yaml
 
 from agch.hyperparameters import TrainParams
 from agch.schema import parse
+from agch.sources import SOURCES, DataParams
 from benchmarks import paper_table
 from benchmarks.experiments import SETTINGS, Result, _plain, check_metrics, settings
 from benchmarks.table import spread_nested
@@ -46,6 +47,7 @@ def test_every_setting_overrides_parameters_that_exist_and_gives_good_ones(
     parse(TrainParams, values["train"], "train")
     parse(ExtractParams, values["extract"], "extract")
     parse(SplitParams, values["split"], "split")
+    parse(DataParams, values["data"], "data")
 
 
 def test_first_row_of_the_methods_is_what_is_committed() -> None:
@@ -124,13 +126,9 @@ def test_values_are_written_as_overrides_read_them(value: object, text: str) -> 
     assert _plain(value) == text
 
 
-def test_a_source_without_a_loader_is_one_error_before_anything_runs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("sys.argv", ["paper_table", "mirflickr25k"])
-    monkeypatch.setattr(paper_table, "results", None)
-    with pytest.raises(SystemExit, match="no loader of 'mirflickr25k' yet, only: openclipart"):
-        paper_table.main()
+def test_the_papers_settings_are_of_known_sources() -> None:
+    for name, overrides in settings("paper").items():
+        assert overrides.get("data.source", "openclipart") == name and name in SOURCES
 
 
 def test_a_table_of_metrics_that_are_not_measured_is_one_error(

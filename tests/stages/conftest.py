@@ -116,7 +116,7 @@ def make_project(path: Path) -> Project:
     make_archive(path / "made.zip")
     project = Project(path)
     project.set(
-        data={"path": "made.zip", "sha256": None},
+        data={"path": "made.zip"},
         split={"query": 8, "train": 1.0, "validation": 8},
         train={"bits": 8, "epochs": 4, "batch": 8, "hidden": 32, "gcn_hidden": [16, 16]},
         baseline={"components": 64},

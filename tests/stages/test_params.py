@@ -92,9 +92,11 @@ def test_another_size_is_one_problem_in_words_of_the_file(key: str, value: objec
         ("data", "min_items", 0),
         ("data", "min_items", True),
         ("data", "path", 3),
-        ("data", "sha256", 12345678),
+        ("data", "counts", "some"),
+        ("data", "stop_words", "the"),
         ("data", "source", "flickr"),
-        ("extract", "backbone", "vgg16"),
+        ("extract", "backbone", 3),
+        ("extract", "text_encoder", "lda"),
         ("extract", "batch", 0),
         ("extract", "weights", 7),
         ("extract", "pool5", "yes"),
@@ -129,6 +131,11 @@ def test_another_size_is_one_problem_in_words_of_the_file(key: str, value: objec
 )
 def test_a_value_that_no_stage_can_use_is_refused(section: str, key: str, value: object) -> None:
     assert problem(section, **{key: value}).startswith(f"  {section}.{key}: ")
+
+
+def test_an_unknown_backbone_is_answered_with_the_nearest_names() -> None:
+    line = problem("extract", backbone="alexnett")
+    assert line.startswith("  extract: no backbone is called 'alexnett'; did you mean 'alexnet'")
 
 
 def test_only_alexnet_has_a_pool5() -> None:
