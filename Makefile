@@ -35,7 +35,7 @@ paper-table: setup ## AGCH as published beside the printed numbers (SOURCE=openc
 	python -m benchmarks.paper_table $(SOURCE) --seeds $(SEEDS)
 
 test: setup ## the tests (make test ARGS='-m slow' for the slow ones)
-	python -m pytest $(ARGS)
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: setup ## black, flake8 and mypy
 	black --check --quiet .

@@ -17,7 +17,8 @@ from agch.errors import InputError
 from agch.images import map_ahead
 from agch.pictures import decode
 
-MOST_UNREADABLE = 0.01
+MOST_UNREADABLE = 10, 0.01
+"""Pictures of which the features may be lacking: so many, or this share of them if it is more."""
 
 
 class Block(NamedTuple):
@@ -73,11 +74,12 @@ def check_unreadable(unreadable: dict[str, str], total: int) -> None:
     Raises:
         InputError: More than `MOST_UNREADABLE` of them, or all.
     """
+    few, share = MOST_UNREADABLE
     listing = "\n".join(f"  {name}: {reason}" for name, reason in list(unreadable.items())[:10])
-    if len(unreadable) > MOST_UNREADABLE * total:
+    if len(unreadable) > max(few, share * total) or unreadable and len(unreadable) == total:
         raise InputError(
-            f"{len(unreadable)} of {total} pictures cannot be read, more than "
-            f"{MOST_UNREADABLE:.0%}; the first are\n{listing}\n"
+            f"{len(unreadable)} of {total} pictures cannot be read; {few} or {share:.0%} may be "
+            f"left out. The first are\n{listing}\n"
             "Mend or remove them in the data source and run `dvc repro prepare`"
         )
     if unreadable:

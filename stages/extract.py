@@ -54,6 +54,11 @@ class ExtractParams:
     text_model: str | None
     batch: Annotated[int, Field(ge=1)]
 
+    @property
+    def network(self) -> str:
+        """The backbone, and its layer where one is named."""
+        return " ".join(filter(None, [self.backbone, self.layer]))
+
     def __post_init__(self) -> None:
         """A choice that would be ignored is refused."""
         check_backbone(self.backbone, self.layer, self.pool5)
@@ -73,7 +78,7 @@ def main() -> None:
         attributes = {
             "source": names["source"],
             "licence": names["licence"],
-            "backbone": settings.backbone if image else "given",
+            "backbone": settings.network if image else "given",
             "weights_sha256": image.weights_sha256 if image else "",
             "text_encoder": settings.text_encoder if text else "given",
             "text_weights_sha256": text.weights_sha256 if text else "",

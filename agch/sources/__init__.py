@@ -80,13 +80,16 @@ def location(params: DataParams) -> Path:
 def fetch(params: DataParams) -> Path:
     """Find the source; download what its owners publish and is not there; return its location.
 
+    Where `data.counts` takes anything, what is there is not compared with what was published.
+
     Raises:
         SourceError: Nothing is there.
         DownloadError: A download failed, or a file is not what was published or pinned.
     """
     path = location(params)
     for remote in SOURCES[params.source].remotes:
-        obtain(remote, path)
+        if params.counts == "published" or not (path / remote.name).exists():
+            obtain(remote, path)
     if not path.exists():
         raise SourceError(
             f"{path}: no such file or folder, expected data source '{params.source}'; "

@@ -67,6 +67,16 @@ def test_what_the_owners_publish_is_obtained_into_the_location(monkeypatch, tmp_
     assert asked == [("a.zip", tmp_path), ("b.zip", tmp_path)]
 
 
+def test_what_is_there_is_taken_as_it_is_where_any_counts_do(monkeypatch, tmp_path):
+    remotes = [Remote(f"http://h/{n}.zip", f"{n}.zip", 1, None, "free") for n in "ab"]
+    asked = []
+    monkeypatch.setattr(SOURCES["mirflickr25k"], "remotes", remotes)
+    monkeypatch.setattr(sources, "obtain", lambda remote, path: asked.append(remote.name))
+    (tmp_path / "a.zip").write_bytes(b"of another release")
+    fetch(data("mirflickr25k", str(tmp_path), counts="any"))
+    assert asked == ["b.zip"]
+
+
 def test_the_default_opens_under_its_name():
     if not Path("data/openclipart/openclipart.zip").is_file():
         pytest.skip("the tests run elsewhere than in the repository")

@@ -12,6 +12,7 @@ import pytest
 from agch.storage import (
     CODES,
     FEATURES,
+    GIVEN,
     SPLIT,
     Contract,
     SchemaError,
@@ -24,7 +25,7 @@ from agch.storage import (
 )
 
 ROOT = Path(__file__).parents[2]
-CONTRACTS = [FEATURES, SPLIT, CODES]
+CONTRACTS = [GIVEN, FEATURES, SPLIT, CODES]
 LENGTHS = dict(n=3, d=4, k=6, v=5, l=2, q=1, b=2, t=2, e=1, p=1, c=8, s=2)
 WORDS = ["a", "événement", "дом", "家", "🙂"]
 
@@ -43,7 +44,12 @@ def write(path, contract, **changed):
     with create(path, contract, **attributes) as file:
         for name, values in (dict(contents(contract)) | changed).items():
             dtype = contract.datasets[name][0]
-            put(file, name, values if dtype == "text" else values.astype(dtype))
+            put(file, name, values if dtype == "text" else values.astype(first(dtype)))
+
+
+def first(dtype):
+    """Of the dtypes that a dataset may have."""
+    return dtype.split("|")[0]
 
 
 @pytest.fixture(params=CONTRACTS, ids=lambda contract: contract.kind)
@@ -70,7 +76,7 @@ def test_what_is_written_is_read(path, contract):
             if dtype == "text":
                 assert strings(file[name]) == values
             else:
-                assert file[name].dtype == dtype
+                assert file[name].dtype == first(dtype)
                 np.testing.assert_array_equal(file[name][:], values)
         for key in contract.attributes:
             assert file.attrs[key] == f"the {key}"
@@ -118,7 +124,7 @@ def test_two_processes_a_second_apart_write_the_same_bytes(tmp_path):
         for folder in folders
     )
     assert now == later
-    assert set(now) == {"features", "split", "codes", "blocks"}
+    assert set(now) == {"given", "features", "split", "codes", "blocks"}
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7])
@@ -206,9 +212,23 @@ def test_a_missing_dataset_is_refused(path, contract, name):
     assert message.endswith(f"; make it again with `dvc repro {contract.stage}`")
 
 
-def test_features_may_come_without_pool5_and_nothing_else_is_optional():
-    optional = {each.kind: each.optional for each in CONTRACTS}
-    assert optional == {"features": ("image_pool5",), "split": (), "codes": ()}
+def test_nothing_is_optional_but_what_not_every_source_or_backbone_gives():
+    assert {each.kind: each.optional for each in CONTRACTS} == {
+        "given": ("image", "text"),
+        "features": ("image_pool5", "vocabulary", "split"),
+        "split": (),
+        "codes": (),
+    }
+
+
+def test_text_is_0_and_1_or_any_numbers(path):
+    for dtype in ("uint8", "float32"):
+        with create(path, FEATURES, **dict.fromkeys(FEATURES.attributes, "")) as file:
+            for name, values in contents(FEATURES):
+                kind = dtype if name == "text" else first(FEATURES.datasets[name][0])
+                put(file, name, values if kind == "text" else values.astype(kind))
+        with reading(path, FEATURES) as file:
+            assert file["text"].dtype == dtype
 
 
 def test_an_optional_dataset_may_be_absent_for_writer_and_reader(path):
@@ -216,10 +236,10 @@ def test_an_optional_dataset_may_be_absent_for_writer_and_reader(path):
     with create(path, FEATURES, **dict.fromkeys(FEATURES.attributes, "")) as file:
         for name, values in everything.items():
             dtype = FEATURES.datasets[name][0]
-            if name != "image_pool5":
-                put(file, name, values if dtype == "text" else values.astype(dtype))
+            if name not in FEATURES.optional:
+                put(file, name, values if dtype == "text" else values.astype(first(dtype)))
     with reading(path, FEATURES) as file:
-        assert set(file) == set(everything) - {"image_pool5"}
+        assert set(file) == set(everything) - {"image_pool5", "vocabulary", "split"}
 
 
 def test_codes_say_which_prefixes_serve(path):
@@ -240,7 +260,7 @@ def test_codes_say_which_prefixes_serve(path):
         ("image", np.zeros((2, 4), "f4"), "float32 (2, 4)", "float32 (n=3, d)"),
         ("image_pool5", np.zeros((3, 6), "f4"), "float32 (3, 6)", "float16 (n=3, k)"),
         ("image_pool5", np.zeros((2, 6), "f2"), "float16 (2, 6)", "float16 (n=3, k)"),
-        ("text", np.zeros((3, 5), "i1"), "int8 (3, 5)", "uint8 (n=3, v)"),
+        ("text", np.zeros((3, 5), "i1"), "int8 (3, 5)", "uint8|float32 (n=3, v)"),
         ("vocabulary", np.array(WORDS[:1] * 4, "S"), "text (4,)", "text (v=5)"),
         ("vocabulary", np.arange(5), "int64 (5,)", "text (v=5)"),
         ("vocabulary", np.array(WORDS, object), "object (5,)", "text (v=5)"),
