@@ -111,12 +111,22 @@ def _united(source: Source, items: list[Item]) -> list[Item]:
 
 
 def unite(first: Item, second: Item) -> Item:
-    """One item for two identical pictures."""
+    """One item for two identical pictures.
+
+    Raises:
+        InputError: They stand in different parts of a prescribed split.
+    """
+    if first.split and second.split and first.split != second.split:
+        raise InputError(
+            f"{first.id} and {second.id} are the same picture, but their splits are "
+            f"'{first.split}' and '{second.split}'; keep one of them, or give both one split"
+        )
     return replace(
         first,
         tags=tuple(dict.fromkeys(first.tags + second.tags)),
         labels=tuple(sorted({*first.labels, *second.labels})),
         caption=first.caption or second.caption,
+        split=first.split or second.split,
     )
 
 

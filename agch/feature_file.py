@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from h5py import Dataset, File
 from tqdm import tqdm
 
 from agch import storage
 from agch.backbones import Backbone
+from agch.errors import InputError
 from agch.features import Block, check_unreadable, indicator
+from agch.manifest import Entry
 from agch.text_encoders import TextEncoder
 
 ROWS = 1024
-Entries = list[dict[str, Any]]
-"""Lines of the manifest: id, title, tags, labels, caption and split of each item."""
+Entries = list[Entry]
+
+
+def check_ids(given: File, entries: Entries) -> None:
+    """Check that data/given.h5 and the manifest speak of the same items in the same order.
+
+    Raises:
+        InputError: They do not.
+    """
+    if storage.strings(given["id"]) != [entry["id"] for entry in entries]:
+        raise InputError(
+            f"{given.filename} and the manifest speak of different items; make both again with "
+            "`dvc repro prepare`"
+        )
+
+
+def check_texts(entries: Entries) -> None:
+    """Check that there is something to embed.
+
+    Raises:
+        InputError: No item has a caption or a tag.
+    """
+    if not any(entry["caption"] or entry["tags"] for entry in entries):
+        raise InputError(
+            "extract.text_encoder is 'sentence', but no item has a caption or a tag: the source "
+            "gives features of its texts and not the texts; use bow, which takes them"
+        )
 
 
 def allocate_images(file: File, count: int, backbone: Backbone) -> list[Dataset]:

@@ -16,8 +16,8 @@ def fingerprint(path: Path) -> tuple[str, int]:
     """A digest that changes with `path`, and how many files it speaks for.
 
     A file stands by its content. A folder stands by its listing: of every file that is not hidden
-    the name, the size and the time of the last change; where a digest is pinned beside the file
-    (see `agch.published_files`), that instead of the time, to be the same on another machine.
+    the name, the size and the time of the last change; where a digest was pinned beside the file
+    (see `agch.published_files`) since then, that instead, to be the same on another machine.
 
     Raises:
         InputError: A file or folder cannot be read, or a link leads round in a circle.
@@ -39,8 +39,9 @@ def _listing(folder: Path, prefix: str) -> Iterator[str]:
     for name, entry in entries.items():
         if entry.is_dir():
             yield from _listing(folder / name, f"{prefix}{name}/")
-        elif not name.endswith((PIN, ".part", ".part.json")):
-            found = entry.stat()
-            pin = entries.get(name + PIN)
-            state = Path(pin.path).read_text(encoding="utf-8") if pin else str(found.st_mtime_ns)
+        elif entry.is_file() and not name.endswith((PIN, ".part", ".part.json")):
+            found, pin = entry.stat(), entries.get(name + PIN)
+            state = str(found.st_mtime_ns)
+            if pin and pin.stat().st_mtime_ns >= max(found.st_mtime_ns, found.st_ctime_ns):
+                state = Path(pin.path).read_text(encoding="utf-8")
             yield f"{prefix}{name}\0{found.st_size}\0{state}"

@@ -22,14 +22,16 @@ from tqdm import tqdm
 from agch import storage
 from agch.backbones import Backbone, check_backbone, open_backbone
 from agch.feature_file import (
-    Entries,
     allocate_images,
+    check_ids,
+    check_texts,
     copy_rows,
     encode_texts,
     fill,
     put_facts,
 )
 from agch.features import extract
+from agch.manifest import Entry, read_manifest
 from agch.runtime import RuntimeParams, pin_runtime
 from agch.schema import section
 from agch.text_encoders import TextEncoder, open_text_encoder
@@ -71,9 +73,12 @@ def main() -> None:
     settings = params.load("extract", ExtractParams)
     runtime = params.load("runtime", RuntimeParams)
     device = pin_runtime(runtime)
-    entries = [json.loads(line) for line in MANIFEST.read_text(encoding="utf-8").splitlines()]
+    entries = read_manifest(MANIFEST)
     names = json.loads(VOCABULARY.read_text(encoding="utf-8"))
     with storage.reading(GIVEN, storage.GIVEN) as given:
+        check_ids(given, entries)
+        if settings.text_encoder == "sentence":
+            check_texts(entries)
         image, text = open_encoders(settings, given, names["words"], device)
         attributes = {
             "source": names["source"],
@@ -117,7 +122,7 @@ def open_encoders(
     return image, text
 
 
-def pictures(entries: Entries) -> Iterator[bytes]:
+def pictures(entries: list[Entry]) -> Iterator[bytes]:
     """The encoded pictures in the manifest's order, read as they are asked for."""
     with ZipFile(IMAGES) as archive:
         for entry in tqdm(entries, "extract", unit="image", disable=None):

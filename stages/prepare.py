@@ -8,7 +8,6 @@ Run     python -m stages.prepare
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from agch import storage
 from agch.dataset import Dataset, assemble, check_counts
 from agch.files import replacing, write_json
+from agch.manifest import write_manifest
 from agch.sources import DataParams, Source, open_source
 from agch.text import stop_words
 from stages import params
@@ -38,7 +38,7 @@ def main() -> None:
         check_counts(source.name, source.published, dataset.counts)
     write_images(source, dataset)
     write_given(source, dataset)
-    write_manifest(dataset)
+    write_manifest(MANIFEST, map(vars, dataset.items))
     write_json(
         VOCABULARY,
         {
@@ -52,11 +52,11 @@ def main() -> None:
 
 
 def write_images(source: Source, dataset: Dataset) -> None:
-    """Copy the pictures that are used, in order, with no timestamps."""
-    ids = [item.id for item in dataset.items]
+    """Copy the pictures that are used, in order, with no timestamps; of given features none."""
+    ids = [] if "image" in source.given() else [item.id for item in dataset.items]
     bar = tqdm(ids, "prepare", unit="image", disable=None)
     with replacing(IMAGES) as part, ZipFile(part, "w", ZIP_STORED) as archive:
-        for name, picture in zip(bar, source.pictures(ids)):
+        for name, picture in zip(bar, source.pictures(ids), strict=True):
             archive.writestr(ZipInfo(name), picture)
 
 
@@ -69,13 +69,6 @@ def write_given(source: Source, dataset: Dataset) -> None:
             target = storage.allocate(file, modality, (len(places), rows.shape[1]), "float32")
             for start in range(0, len(places), BLOCK):
                 target[start : start + BLOCK] = rows[places[start : start + BLOCK]]
-
-
-def write_manifest(dataset: Dataset) -> None:
-    """One item a line."""
-    with replacing(MANIFEST) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        for item in dataset.items:
-            file.write(json.dumps(vars(item), ensure_ascii=False) + "\n")
 
 
 def report(dataset: Dataset) -> None:

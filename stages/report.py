@@ -18,6 +18,7 @@ from agch.charts import Chart
 from agch.evaluation import ACROSS, UNMEASURED
 from agch.files import read_table, replacing
 from agch.hyperparameters import TrainParams
+from agch.manifest import read_manifest
 from agch.pictures import thumbnail
 from agch.report import Item, Report, Table, render
 from stages import params
@@ -39,8 +40,7 @@ SIDE = 160
 def main() -> None:
     """Gather what the stages wrote; write it as one page."""
     settings = params.read()
-    lines = MANIFEST.read_text(encoding="utf-8").splitlines()
-    entries = {entry["id"]: entry for entry in map(json.loads, lines)}
+    entries = {entry["id"]: entry for entry in read_manifest(MANIFEST)}
     train, scores = params.load("train", TrainParams), read_table(SCORES)
     with (
         storage.reading(FEATURES, storage.FEATURES) as features,

@@ -87,7 +87,7 @@ def prescribed(marks: list[str] | None, settings: SplitParams) -> Split:
         InputError: It marks none.
     """
     if marks is None or not {"query", "train"} <= set(marks):
-        found = "no row" if marks is None else f"only {', '.join(sorted(set(marks)))}"
+        found = "no row" if marks is None else f"only {', '.join(sorted(set(marks) - {''}))}"
         raise InputError(
             f"split.rule is 'given', but the data source marks {found} as query and train; "
             "use random or stratified"

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 
 from agch.download import obtain
 from agch.schema import section
-from agch.sources.base import Item, Rows, Source, SourceError
+from agch.sources.base import Item, Source, SourceError
 from agch.sources.features import Features
 from agch.sources.folder import Folder
 from agch.sources.mirflickr25k import MIRFlickr25K
@@ -23,7 +23,7 @@ from agch.sources.openclipart import OpenClipart
 from agch.sources.openmoji import OpenMoji
 from agch.sources.wikipedia import Wikipedia
 
-__all__ = ["DataParams", "Item", "Rows", "Source", "SourceError", "SOURCES"]
+__all__ = ["DataParams", "Item", "Source", "SourceError", "SOURCES"]
 
 SOURCES: dict[str, type[Source]] = {
     source.name: source
@@ -52,7 +52,7 @@ class DataParams:
     """Section `data`."""
 
     source: Annotated[str, AfterValidator(_known)]
-    path: str | None
+    path: Annotated[str, Field(min_length=1)] | None
     min_items: Annotated[int, Field(ge=1)]
     stop_words: Annotated[str | list[str], PlainValidator(_words)]
     counts: Literal["published", "any"]
@@ -71,10 +71,10 @@ def location(params: DataParams) -> Path:
     """
     place = SOURCES[params.source].place
     if params.path is not None:
-        return Path(params.path).expanduser()
+        return Path(os.path.expanduser(params.path))
     if place is not None:
         return place
-    return Path(os.environ.get(FOLDER, "~/.cache/agch")).expanduser() / params.source
+    return Path(os.path.expanduser(os.environ.get(FOLDER, "~/.cache/agch"))) / params.source
 
 
 def fetch(params: DataParams) -> Path:
@@ -90,11 +90,12 @@ def fetch(params: DataParams) -> Path:
     for remote in SOURCES[params.source].remotes:
         if params.counts == "published" or not (path / remote.name).exists():
             obtain(remote, path)
-    if not path.exists():
+    try:
+        path.stat()
+    except OSError as error:
         raise SourceError(
-            f"{path}: no such file or folder, expected data source '{params.source}'; "
-            + _remedy(params)
-        )
+            f"{path}: {error.strerror}, expected data source '{params.source}'; {_remedy(params)}"
+        ) from None
     return path
 
 

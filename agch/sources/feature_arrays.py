@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agch.arrays import Array, describe, open_arrays, texts
 from agch.errors import InputError
+from agch.sources.columns import NO_TEXT
 
 NAMES: dict[str, tuple[str, ...]] = {
     "image": ("image", "xall", "fall", "iall", "img"),
@@ -80,6 +81,8 @@ class FeatureArrays:
         count = self.columns(of_columns[part]) if part in of_columns else self.rows
         if count not in (None, len(values)):
             self._note(part, f"has {len(values)} entries, expected {count}")
+        if bad := NO_TEXT.search("".join(values)):
+            self._note(part, f"has U+{ord(bad[0]):04X} in a text, which is no character")
         if wrong := _wrong_text(part, values):
             self._note(part, wrong)
         return values

@@ -98,7 +98,7 @@ def test_a_duplicate_can_bring_the_label_that_was_lacking():
 
 def test_uniting_keeps_each_tag_and_label_once():
     first = Item("1", "one", ("b", "a"), ("x",), split="train")
-    second = Item("2", "two", ("a", "c"), ("x", "w"), caption="a c", split="query")
+    second = Item("2", "two", ("a", "c"), ("x", "w"), caption="a c")
     both = Item("1", "one", ("b", "a", "c"), ("w", "x"), caption="a c", split="train")
     assert unite(first, second) == both
 
@@ -209,3 +209,11 @@ def test_wrong_counts_are_told_with_both_numbers():
         "  pairs: found 20,014, published 20,015",
         "Get the original files; or, if the difference is meant, set data.counts=any",
     ]
+
+
+def test_the_mark_of_a_split_survives_uniting_and_two_marks_are_one_clear_error():
+    plain, train = Item("1", "", (), ()), Item("2", "", (), (), split="train")
+    query = Item("3", "", (), (), split="query")
+    assert unite(plain, train).split == unite(train, plain).split == "train"
+    with pytest.raises(InputError, match="2 and 3 are the same picture, .* 'train' and 'query'"):
+        unite(train, query)

@@ -11,7 +11,17 @@ from torch import nn
 
 from agch import storage
 from agch.backbones import Backbone
-from agch.feature_file import ROWS, allocate_images, copy_rows, encode_texts, fill, put_facts
+from agch.errors import InputError
+from agch.feature_file import (
+    ROWS,
+    allocate_images,
+    check_ids,
+    check_texts,
+    copy_rows,
+    encode_texts,
+    fill,
+    put_facts,
+)
 from agch.features import Block, extract
 from agch.images import to_tensor
 from agch.text_encoders import TextEncoder, bow
@@ -139,3 +149,18 @@ def test_facts_are_ids_labels_and_the_split_where_there_is_one(file):
 def test_without_labels_the_matrix_has_rows_and_no_columns(file):
     put_facts(file, [{"id": "1", "labels": [], "split": ""}], [])
     assert file["label"].shape == (1, 0) and file["label_name"].shape == (0,)
+
+
+def test_given_features_of_other_items_are_refused(file):
+    storage.put(file, "id", ["1", "2"])
+    check_ids(file, [{"id": "1"}, {"id": "2"}])
+    with pytest.raises(InputError, match="speak of different items; .*`dvc repro prepare`"):
+        check_ids(file, [{"id": "2"}, {"id": "1"}])
+
+
+def test_there_has_to_be_a_text_to_embed():
+    nothing = {"caption": "", "tags": []}
+    check_texts([nothing, {"caption": "", "tags": ["a"]}])
+    check_texts([{"caption": "a", "tags": []}])
+    with pytest.raises(InputError, match="no item has a caption or a tag: .*; use bow"):
+        check_texts([nothing, nothing])

@@ -272,6 +272,11 @@ def test_what_cannot_be_opened_is_an_error_of_the_source(tmp_path):
     assert issubclass(SourceError, InputError)
 
 
+def test_half_a_character_in_a_text_is_an_error(tmp_path):
+    told = refused(tmp_path, id=np.array(["a\ud800", "b", "c"]))
+    assert "id ('id') has U+D800 in a text, which is no character" in told
+
+
 def test_pixels_are_no_features(tmp_path):
     told = refused(tmp_path, image=np.zeros((8, 8, 3, 3), np.uint8))  # as MATLAB has them
     head, problem = told.split("\n  ")  # the rows are those of the text

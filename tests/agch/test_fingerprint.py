@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -59,14 +60,29 @@ def test_hidden_files_do_not_count(folder):
     assert fingerprint(folder) == before
 
 
-def test_a_pinned_digest_stands_for_the_time(folder):
+def test_a_digest_that_was_pinned_since_stands_for_the_time(folder):
     (folder / "a.png.sha256").write_text("digest  a.png\n")
     before = fingerprint(folder)
     assert before[1] == 2
     os.utime(folder / "a.png", ns=(0, 0))
+    os.utime(folder / "a.png.sha256")  # it was looked at again
     assert fingerprint(folder) == before
     (folder / "a.png.sha256").write_text("other  a.png\n")
     assert fingerprint(folder) != before
+
+
+def test_a_digest_that_is_older_than_its_file_says_nothing(folder):
+    (folder / "a.png.sha256").write_text("digest  a.png\n")
+    before = fingerprint(folder)
+    time.sleep(0.01)
+    (folder / "a.png").write_bytes(b"eno")
+    assert fingerprint(folder) != before
+
+
+def test_a_link_to_nothing_does_not_count(folder):
+    before = fingerprint(folder)
+    (folder / "gone.png").symlink_to(folder / "nowhere")
+    assert fingerprint(folder) == before
 
 
 def test_no_file_of_a_folder_is_read(folder, monkeypatch):

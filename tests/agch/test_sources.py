@@ -32,6 +32,7 @@ def test_a_path_comes_first_then_the_repository_then_the_folder_of_the_environme
         ({"source": "openclip"}, "unknown 'openclip'; did you mean 'openclipart'?"),
         ({"source": "folder"}, "source 'folder' needs data.path, where your data lies"),
         ({"source": "features"}, "source 'features' needs data.path"),
+        ({"path": ""}, "path: String should have at least 1 character"),
         ({"stop_words": "german"}, "must be english, or a list of words, .* got 'german'"),
         ({"stop_words": [1]}, r"must be english, or a list of words, .* got \[1\]"),
     ],
@@ -44,10 +45,12 @@ def test_wrong_parameters_are_told(changes, message):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        (data(path="/none/a.zip"), "^/none/a.zip: no such .*'openclipart'; correct data.path$"),
+        (data(path="/none/a.zip"), "^/none/a.zip: No such .*'openclipart'; correct data.path$"),
         (data(path="a.zip"), "^a.zip: .*; correct data.path; under --temp, .* absolute data.path$"),
         (data("openmoji"), "^data/openmoji/openmoji.zip: .*; restore it, or run the build.py "),
-        (data("nuswide"), "/none/nuswide: no .*put its files there, or name their place in .*path"),
+        (data(path="~nobody-here/a.zip"), "^~nobody-here/a.zip: No such file"),
+        (data(path="/" + 300 * "a"), "^/a+: File name too long, .*; correct data.path$"),
+        (data("nuswide"), "/none/nuswide: No .*put its files there, or name their place in .*path"),
     ],
 )
 def test_a_source_that_is_not_there_is_told_with_the_remedy(params, message, monkeypatch, tmp_path):

@@ -327,3 +327,9 @@ def test_at_most_ten_problems_are_listed_and_all_are_counted(tmp_path, count, he
     first, *listed = str(error.value).splitlines()
     assert first == f"{tmp_path}: {head}"
     assert listed == [f"  line {number}" for number in range(min(count, 10))]
+
+
+def test_an_article_may_be_a_caption(read_csv):
+    long = "word " * 40_000
+    ((_, item),), problems = read_csv(f"file,caption\na.png,{long}\n")
+    assert not problems and item.caption == long.strip()

@@ -113,6 +113,7 @@ def test_the_report_tells_the_numbers_of_the_run(reproduced: Project) -> None:
     assert page.count("data:image/jpeg;base64,") == 2 * 3 * (1 + 8) - 3  # of t2i, words ask
 
 
+@pytest.mark.slow
 def test_same_bytes_elsewhere_with_other_threads_and_instructions(
     reproduced: Project, fresh: Project
 ) -> None:
@@ -121,6 +122,7 @@ def test_same_bytes_elsewhere_with_other_threads_and_instructions(
     assert (fresh.path / "dvc.lock").read_text() == (reproduced.path / "dvc.lock").read_text()
 
 
+@pytest.mark.slow
 def test_a_kill_before_any_output_is_in_place_loses_nothing(
     reproduced: Project, fresh: Project
 ) -> None:
