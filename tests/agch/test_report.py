@@ -316,10 +316,10 @@ def test_an_item_without_a_picture_is_known_by_its_words():
     search = Search("i2t", "best", "AP@50 0.981", item, [Result(item, 3, True)])
     shown = Page(render(report(searches=[search])))
     assert shown.all("img") == []
-    told = "no picture: the features were given frog, green"
     (query,), (hit,) = shown.texts("div", class_="query"), shown.texts("li", class_="hit")
-    assert query == f"Best query AP@50 0.981 {told} Labels: animals"
-    assert hit == f"1 ✓ hit distance 3 {told} Labels: animals"
+    told = "No picture: the features were given. frog, green Labels: animals"
+    assert query == f"Best query AP@50 0.981 {told}"
+    assert hit == "1 ✓ hit distance 3 frog, green Labels: animals"
 
 
 def test_a_picture_queries_texts_and_words_query_pictures(page):

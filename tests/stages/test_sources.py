@@ -126,7 +126,7 @@ def test_ready_made_features_run_to_metrics(fresh: Project, tmp_path: Path, text
     assert "80 rows of 20 image and 12 text features by given and " in output
     for direction in ("i2t", "t2i"):
         assert metrics_of(fresh)[direction]["map@5"] > 0.8
-    assert "no picture: the features were given" in (fresh.path / "plots/report.html").read_text()
+    assert "No picture: the features were given." in (fresh.path / "plots/report.html").read_text()
 
 
 def test_without_labels_all_runs_and_evaluation_says_why_it_cannot(
