@@ -28,7 +28,8 @@ def make_folder(folder: Path, count: int, labelled: bool = True) -> Path:
         for index in range(count):
             colour, shape = COLOURS[index % 4], SHAPES[index // 4 % 2]
             name = f"my pictures/{index:03}, {colour}.png"
-            (folder / name).write_bytes(picture(colour, shape, 8 + index % 10))
+            unlike_any_other = b"%d" % index  # behind the picture's end
+            (folder / name).write_bytes(picture(colour, shape, 8 + index % 10) + unlike_any_other)
             tags = [colour, "größe " + "abc"[index % 3], 3 * "xyz"[index % 3]]
             table.writerow([name, "; ".join(tags), *([shape] if labelled else [])])
     return folder
