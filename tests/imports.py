@@ -1,6 +1,9 @@
-"""Which local modules a module imports, directly or not, found by reading the source."""
+"""What a module imports, directly or not: local modules by reading the source, others by trying."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 PACKAGES = ("agch", "stages")
@@ -16,6 +19,20 @@ def local_imports(path: str, root: Path) -> set[str]:
             found.add(file)
             todo += _direct(root / file, root)
     return found
+
+
+def loaded(module: str, names: set[str], root: Path) -> set[str]:
+    """Those of `names` that are loaded once `module` is imported, in a process of its own."""
+    script = f"import {module}, sys; print(*({names} & {{*sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
 
 
 def _direct(file: Path, root: Path) -> list[str]:
