@@ -18,8 +18,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch "$@"
 
-extras: setup ## what CLIP, SigLIP and sentence embeddings need
-	python -m pip install --quiet --constraint constraints.txt --editable '.[clip,sentence]'
+extras: setup ## what CLIP, SigLIP, sentence embeddings and TensorBoard need
+	python -m pip install --quiet --constraint constraints.txt --editable '.[clip,sentence,tensorboard]'
 
 repro: setup ## rebuild the experiment of params.yaml and print its table
 	dvc repro

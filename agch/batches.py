@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,17 +10,20 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of the training set. The labels travel along for whoever measures; no loss reads them.
+    """Rows of the training set.
 
     Attributes:
-        image: (m, d) float32 inputs of the image encoder. text: (m, v) float32.
-        index: (m,) position in the training set. label: (m, l) uint8.
+        index: (m,) positions in the training set.
+        frozen, words: What the similarity is made of, (m, d) and (m, v) float32.
+        image, text: Inputs of the encoders, float32. Where several processes share the batch,
+            these are this process's own rows.
     """
 
+    index: Tensor
+    frozen: Tensor
+    words: Tensor
     image: Tensor
     text: Tensor
-    index: Tensor
-    label: Tensor
 
 
 class TrainingSet(NamedTuple):
@@ -30,7 +32,7 @@ class TrainingSet(NamedTuple):
     Attributes:
         image: (n, d) float32 frozen features, of which the similarity is made.
         text: (n, v) float32. label: (n, l) uint8.
-        image_input: (n, d or k) float32 or float16 inputs of the image encoder.
+        image_input: (n, d or k) float32 or float16 inputs of the image encoder; may be `image`.
     """
 
     image: Tensor
@@ -38,14 +40,9 @@ class TrainingSet(NamedTuple):
     label: Tensor
     image_input: Tensor
 
-    def select(self, index: Tensor) -> Batch:
-        """The rows at `index`, (m,) int64."""
-        return Batch(self.image_input[index].float(), self.text[index], index, self.label[index])
-
-    def batches(self, order: Tensor, size: int) -> Iterator[Batch]:
-        """Batches of `size` rows in the given order; an incomplete last one is dropped.
-
-        The objective divides by m^2, so a short batch would weigh its rows differently.
-        """
-        for index in order[: len(order) // size * size].split(size):
-            yield self.select(index)
+    def select(self, index: Tensor, own: slice = slice(None)) -> Batch:
+        """The rows at `index`, (m,) int64; inputs of `own` alone."""
+        frozen, words = self.image[index], self.text[index]
+        shared = self.image_input is self.image
+        image = frozen[own] if shared else self.image_input[index[own]].float()
+        return Batch(index, frozen, words, image, words[own])

@@ -11,6 +11,7 @@ import io
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ import agch
 from agch.errors import InputError
 from agch.files import replacing, sha256
 
-SECONDS_BETWEEN = 30.0
+SECONDS_BETWEEN = 5.0
+LEAST_BETWEEN = 30
+"""How many times as long as a save takes passes before the next: saving costs 3 % or less."""
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -67,7 +70,7 @@ class Checkpoint:
 
     def __init__(self, folder: Path, key: str) -> None:
         self.path = folder / key / "last.pt"
-        self.saved_at = time.monotonic()
+        self.due = time.monotonic() + SECONDS_BETWEEN
 
     def restore(self) -> dict[str, Any] | None:
         """The saved state, or `None`; a damaged file is reported and ignored."""
@@ -79,11 +82,17 @@ class Checkpoint:
             print(f"warning: {error}; starting from the first epoch")
             return None
 
-    def save_if_due(self, state: dict[str, Any]) -> None:
-        """Save, unless the last time was less than `SECONDS_BETWEEN` ago."""
-        if time.monotonic() - self.saved_at >= SECONDS_BETWEEN:
-            save(self.path, state)
-            self.saved_at = time.monotonic()
+    def save(self, state: dict[str, Any]) -> None:
+        """Save now."""
+        start = time.monotonic()
+        save(self.path, state)
+        end = time.monotonic()
+        self.due = end + max(SECONDS_BETWEEN, LEAST_BETWEEN * (end - start))
+
+    def save_if_due(self, state: Callable[[], dict[str, Any]]) -> None:
+        """Save what `state` returns, unless the last time was a short while ago."""
+        if time.monotonic() >= self.due:
+            self.save(state())
 
     def discard(self) -> None:
         """Delete it: the run has ended well."""

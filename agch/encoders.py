@@ -6,6 +6,7 @@ import torch
 from h5py import Dataset, File
 from torch import Tensor, nn
 
+from agch.dropout import Dropout
 from agch.errors import InputError
 from agch.hyperparameters import TrainParams
 from agch.model import AGCH, Encoder
@@ -51,10 +52,10 @@ def weigh_words(model: AGCH, text: Tensor) -> None:
 def alexnet_fc() -> nn.Sequential:
     """fc6 and fc7 of AlexNet with their dropout, as torchvision's `classifier[:6]` names them."""
     return nn.Sequential(
-        nn.Dropout(),
+        Dropout(0.5),
         nn.Linear(POOL5, 4096),
         nn.ReLU(),
-        nn.Dropout(),
+        Dropout(0.5),
         nn.Linear(4096, 4096),
         nn.ReLU(),
     )

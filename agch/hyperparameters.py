@@ -76,6 +76,8 @@ class TrainParams:
     gcn_hidden: Annotated[tuple[Count, ...], Field(min_length=2, max_length=2)]
     select: Literal["last", "best"]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
+    compile: bool
+    tensorboard: bool
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     extensions: Extensions
 

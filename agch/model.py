@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from agch.dropout import Dropout
+
 
 class Encoder(nn.Module):
     """Prepared features -> hidden layers -> `c` outputs in (-1, 1).
@@ -41,7 +43,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.register_buffer("weight", torch.ones(inputs))
         self.unit = unit
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.hidden = hidden
         self.hash = nn.Linear(width, bits)
         self.tanh_scale = 1.0
@@ -82,11 +84,14 @@ class Encoded(NamedTuple):
 
 
 class Helped(NamedTuple):
-    """What the training-time branches say; a branch that is left out is `None`."""
+    """What the training-time branches say; a branch that is left out is `None`.
+
+    Attributes:
+        fusion: (m, c). graphs: (2, m, c), of the image's and the text's graph network.
+    """
 
     fusion: Tensor | None
-    image_gcn: Tensor | None
-    text_gcn: Tensor | None
+    graphs: Tensor | None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Helped:
         """Apply `function` to every head that is there."""
@@ -127,15 +132,15 @@ class AGCH(nn.Module):
         return Encoded(image_features, text_features, image_output, text_output)
 
     def help(self, encoded: Encoded, adjacency: Tensor) -> Helped:
-        """Fusion of, and graph convolution over, the penultimate features; each (m, c)."""
+        """Fusion of, and graph convolution over, the penultimate features."""
         image, text = encoded.image_features, encoded.text_features
         fused = None if self.fusion is None else self.fusion(torch.cat([image, text], dim=1))
         if not self.gcn:
-            return Helped(fused, None, None).map(self._bound)
+            return Helped(fused, None).map(self._bound)
         if self.gcn_detach:
             image, text = image.detach(), text.detach()
         graphs = self.gcn["image"](image, adjacency), self.gcn["text"](text, adjacency)
-        return Helped(fused, *graphs).map(self._bound)
+        return Helped(fused, torch.stack(graphs)).map(self._bound)
 
     def scale_tanh(self, scale: float) -> None:
         """Every head becomes tanh(scale * x); the paper's scale is 1."""

@@ -8,7 +8,8 @@ Shapes: `m` rows of a batch, `c` bits; a head is (m, c).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,19 @@ from agch.model import Encoded, Helped
 Terms = dict[str, Tensor]
 
 
+class Units(NamedTuple):
+    """All heads of a batch cut to one length, rows scaled to unit length.
+
+    Attributes:
+        encoders: (2, m, length), image and text. graphs: Likewise, of the graph networks, or none.
+        fusion: (m, length), or none.
+    """
+
+    encoders: Tensor
+    graphs: Tensor | None
+    fusion: Tensor | None
+
+
 class Objective:
     """The terms of Eq. 13 to 16 under `params`, weighted, by name; their sum is a block's loss."""
 
@@ -28,18 +42,7 @@ class Objective:
 
     def joint(self, target: Tensor, encoded: Encoded, helped: Helped) -> Terms:
         """Eq. 16 in one piece. Without fusion each modality follows the other (AGCH-4)."""
-        params, heads, fused = self.params, (encoded.image, encoded.text), helped.fusion
-        own = heads if fused is None else (*heads, fused)
-        pairs = [
-            (head, other if fused is None else fused) for head, other in zip(heads, heads[::-1])
-        ]
-        return {
-            "reconstruction": params.alpha * sum_of(self.reconstruction(target, k, k) for k in own),
-            "graph": params.delta * self.graph(target, encoded, helped),
-            "cross": params.beta * sum_of(self.reconstruction(target, *pair) for pair in pairs),
-            "alignment": params.lambda_ * sum_of(self.alignment(*pair) for pair in pairs),
-            **self.extensions(encoded),
-        }
+        return self._mean(self._joint(target, units) for units in self._units(encoded, helped))
 
     def encoders(self, target: Tensor, encoded: Encoded, helped: Helped, codes: Tensor) -> Terms:
         """F-step: what the encoders minimise while codes, fusion and graph heads are fixed.
@@ -48,22 +51,10 @@ class Objective:
             codes: (m, c) discrete codes in {-1, +1}; they stand where Eq. 15 has the fusion head.
             helped: Detached here, so that no gradient can reach the fixed block.
         """
-        params, heads = self.params, (encoded.image, encoded.text)
-        fixed = helped.map(Tensor.detach)
-        follow = [
-            self.alignment(graph, head)
-            for graph, head in zip((fixed.image_gcn, fixed.text_gcn), heads)
-            if graph is not None
-        ]
-        return {
-            "reconstruction": params.alpha
-            * sum_of(self.reconstruction(target, head, head) for head in heads),
-            "graph": params.delta * sum_of([target.new_zeros(()), *follow]),
-            "cross": params.beta
-            * sum_of(self.reconstruction(target, head, codes) for head in heads),
-            "alignment": params.lambda_ * sum_of(self.alignment(head, codes) for head in heads),
-            **self.extensions(encoded),
-        }
+        return self._mean(
+            self._encoders(target, units, _unit(codes, units.encoders.shape[2]))
+            for units in self._units(encoded, helped.map(Tensor.detach))
+        )
 
     def helpers(self, target: Tensor, encoded: Encoded, helped: Helped, codes: Tensor) -> Terms:
         """B-step, second half: what fusion and graph networks minimise while encoders are fixed.
@@ -71,14 +62,13 @@ class Objective:
         Args:
             helped: Computed from fixed penultimate features: no gradient reaches the encoders.
         """
-        params, fused = self.params, helped.fusion
         fixed = Encoded(*(tensor.detach() for tensor in encoded))
-        terms = {"graph": params.delta * self.graph(target, fixed, helped)}
-        if fused is not None:
-            terms["reconstruction"] = params.alpha * self.reconstruction(target, fused, fused)
-            terms["alignment"] = params.lambda_ * self.alignment(fused, codes)
-        return terms
+        return self._mean(
+            self._helpers(target, units, _unit(codes, units.encoders.shape[2]))
+            for units in self._units(fixed, helped)
+        )
 
+    @torch.no_grad()
     def codes(self, encoded: Encoded, helped: Helped) -> Tensor:
         """B-step, first half: the codes nearest to all heads; (m, c) of -1 and +1.
 
@@ -89,23 +79,23 @@ class Objective:
         (AGCH Eq. 1).
         """
         params = self.params
-        weighted = [(params.lambda_, k) for k in (encoded.image, encoded.text, helped.fusion)]
-        weighted += [(params.delta, k) for k in (helped.image_gcn, helped.text_gcn)]
         total = torch.zeros_like(encoded.image)
-        for weight, head in weighted:
-            if head is not None:
-                for length in params.lengths:
-                    unit = F.normalize(head.detach()[:, :length])
-                    divisor = length**0.5 * self._divisor(unit)
-                    total[:, :length] += weight / divisor * unit
+        for units in self._units(encoded, helped):
+            length = units.encoders.shape[2]
+            nearest = params.lambda_ * units.encoders.sum(0)
+            if units.fusion is not None:
+                nearest += params.lambda_ * units.fusion
+            if units.graphs is not None:
+                nearest += params.delta * units.graphs.sum(0)
+            total[:, :length] += nearest / (length**0.5 * self._divisor(nearest))
         return torch.where(total > 0, 1.0, -1.0)
 
     def reconstruction(self, target: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        """Sum over pairs of (T_ij - cos(a_i, b_j))^2 (a term of AGCH Eq. 13 to 15), reduced."""
-        return self._mean(
-            (target - x @ y.T).square().sum() / self._divisor(target)
-            for x, y in self._prefixes(a, b)
-        )
+        """Sum over pairs of (T_ij - a_i . b_j)^2 (a term of AGCH Eq. 13 to 15), reduced.
+
+        Unit rows, (m, length) or a stack (k, m, length), over which the terms are added.
+        """
+        return (target - a @ b.mT).square().sum() / self._divisor(target)
 
     def alignment(self, a: Tensor, b: Tensor) -> Tensor:
         """Sum over rows of ||a_i - b_i||^2 of unit rows (a term of AGCH Eq. 14, 15), reduced.
@@ -113,44 +103,102 @@ class Objective:
         `pairs` divides by m^2, the divisor of the other terms, which keeps the ratios of Eq. 16;
         `entries` by m * c, as the mean squared error of DJSRH's code does; `sum` not at all.
         """
-        return self._mean(
-            (x - y).square().sum() / self._divisor(x) for x, y in self._prefixes(a, b)
-        )
+        return (a - b).square().sum() / self._divisor(a)
 
-    def graph(self, target: Tensor, encoded: Encoded, helped: Helped) -> Tensor:
+    def _joint(self, target: Tensor, units: Units) -> Terms:
+        params, encoders, fused = self.params, units.encoders, units.fusion
+        other = encoders.flip(0) if fused is None else fused
+        own = encoders if fused is None else torch.cat([encoders, fused[None]])
+        return {
+            "reconstruction": params.alpha * self.reconstruction(target, own, own),
+            "graph": params.delta * self._graph(target, units),
+            "cross": params.beta * self.reconstruction(target, encoders, other),
+            "alignment": params.lambda_ * self.alignment(encoders, other),
+            **self._extensions(encoders),
+        }
+
+    def _encoders(self, target: Tensor, units: Units, codes: Tensor) -> Terms:
+        params, encoders, graphs = self.params, units.encoders, units.graphs
+        follow = target.new_zeros(()) if graphs is None else self.alignment(encoders, graphs)
+        return {
+            "reconstruction": params.alpha * self.reconstruction(target, encoders, encoders),
+            "graph": params.delta * follow,
+            "cross": params.beta * self.reconstruction(target, encoders, codes),
+            "alignment": params.lambda_ * self.alignment(encoders, codes),
+            **self._extensions(encoders),
+        }
+
+    def _helpers(self, target: Tensor, units: Units, codes: Tensor) -> Terms:
+        params, fused = self.params, units.fusion
+        terms = {"graph": params.delta * self._graph(target, units)}
+        if fused is not None:
+            terms["reconstruction"] = params.alpha * self.reconstruction(target, fused, fused)
+            terms["alignment"] = params.lambda_ * self.alignment(fused, codes)
+        return terms
+
+    def _graph(self, target: Tensor, units: Units) -> Tensor:
         """L2: the graph heads reconstruct the target and follow their encoders (AGCH Eq. 14)."""
-        loss = target.new_zeros(())
-        for graph, head in ((helped.image_gcn, encoded.image), (helped.text_gcn, encoded.text)):
-            if graph is not None:
-                loss = loss + self.reconstruction(target, graph, graph)
-                loss = loss + self.alignment(graph, head)
-        return loss
+        graphs = units.graphs
+        if graphs is None:
+            return target.new_zeros(())
+        aligned = self.alignment(graphs, units.encoders)
+        return self.reconstruction(target, graphs, graphs) + aligned
 
-    def extensions(self, encoded: Encoded) -> Terms:
+    def _extensions(self, encoders: Tensor) -> Terms:
         """What AGCH+ adds to the encoders' loss; nothing in the paper's variant."""
         chosen = self.params.extensions
         if not chosen.contrastive:
             return {}
-        loss = self._mean(
-            contrast(x, y, chosen.temperature)
-            for x, y in self._prefixes(encoded.image, encoded.text)
-        )
-        return {"contrastive": chosen.contrastive * loss}
+        image, text = encoders
+        return {"contrastive": chosen.contrastive * contrast(image, text, chosen.temperature)}
 
-    def _prefixes(self, a: Tensor, b: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
-        """Both heads cut to each length and scaled to unit rows."""
+    def _units(self, encoded: Encoded, helped: Helped) -> Iterator[Units]:
+        """The heads at each length, stacked, so that one product serves both modalities."""
+        encoders, graphs = torch.stack([encoded.image, encoded.text]), helped.graphs
         for length in self.params.lengths:
-            yield F.normalize(a[:, :length]), F.normalize(b[:, :length])
+            yield Units(
+                _unit(encoders, length),
+                None if graphs is None else _unit(graphs, length),
+                None if helped.fusion is None else _unit(helped.fusion, length),
+            )
 
-    def _mean(self, losses: Iterable[Tensor]) -> Tensor:
-        """Over the prefixes."""
-        return sum_of(losses) / len(self.params.lengths)
+    def _mean(self, prefixes: Iterable[Terms]) -> Terms:
+        """Term by term, over the lengths."""
+        each = list(prefixes)
+        if len(each) == 1:
+            return each[0]
+        return {name: sum_of(terms[name] for terms in each) / len(each) for name in each[0]}
 
     def _divisor(self, summed: Tensor) -> int:
-        """What a sum over the entries of `summed`, (m, m) or (m, length), is divided by."""
+        """What a sum over the entries of `summed`, (m, m) or (..., m, length), is divided by."""
+        rows, columns = summed.shape[-2:]
         if self.params.reduction == "pairs":
-            return len(summed) ** 2
-        return summed.numel() if self.params.reduction == "entries" else 1
+            return rows**2
+        return rows * columns if self.params.reduction == "entries" else 1
+
+
+class UnitRows(torch.autograd.Function):
+    """`F.normalize` over the last axis, with half its operations backwards."""
+
+    @staticmethod
+    def forward(context: Any, rows: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_min(1e-12)
+        unit: Tensor = rows / length
+        context.save_for_backward(unit, length)
+        return unit
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        unit, length = context.saved_tensors
+        along = (gradient * unit).sum(-1, keepdim=True)
+        across: Tensor = (gradient - along * unit) / length
+        return across
+
+
+def _unit(heads: Tensor, length: int) -> Tensor:
+    """The first `length` columns, with rows of unit length."""
+    unit: Tensor = UnitRows.apply(heads[..., :length])
+    return unit
 
 
 def contrast(a: Tensor, b: Tensor, temperature: float) -> Tensor:

@@ -6,29 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from dvclive.live import Live
-from torch import Tensor
 
-from agch.errors import InputError
 from agch.files import write_csv
 
 Record = dict[str, float]
 History = list[Record]
 CodeFacts = dict[str, dict[str, float]]
-
-
-def finite_mean(name: str, values: Tensor) -> float:
-    """Mean of an epoch's record over the steps where it was finite; the others were skipped.
-
-    Raises:
-        InputError: It was finite in none.
-    """
-    finite = values[values.isfinite()]
-    if not len(finite):
-        raise InputError(
-            f"training stopped: '{name}' was finite in no step of an epoch; check the features, "
-            "lower train.learning_rate, or use train.precision=fp32"
-        )
-    return float(finite.mean())
 
 
 def measured(record: Record) -> list[str]:

@@ -6,14 +6,13 @@ Shapes: `m` rows of a batch, `d` image features, `v` words.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from agch.hyperparameters import TrainParams
 
 
-def weighted_rows(features: Tensor, gamma: float, gamma_power: int) -> Tensor:
-    """One modality's part of Z: rows of length gamma or its root (AGCH Eq. 8).
+def row_weights(features: Tensor, gamma: float, gamma_power: int) -> Tensor:
+    """What scales a modality's rows to their part of Z: to length gamma or its root (AGCH Eq. 8).
 
     Args:
         features: (m, d or v), any scale; an all-zero row stays zero.
@@ -23,9 +22,18 @@ def weighted_rows(features: Tensor, gamma: float, gamma_power: int) -> Tensor:
 
     Z is the concatenation of both parts and not normalised again: the scale of gamma matters to
     Eq. 12.
+
+    Returns:
+        (m, 1)
     """
-    rows: Tensor = gamma ** (gamma_power / 2) * F.normalize(features)
-    return rows
+    length = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    weights: Tensor = gamma ** (gamma_power / 2) / length.clamp_min(1e-12)
+    return weights
+
+
+def weighted_rows(features: Tensor, gamma: float, gamma_power: int) -> Tensor:
+    """One modality's part of Z; see `row_weights`."""
+    return features * row_weights(features, gamma, gamma_power)
 
 
 def idf(text: Tensor) -> Tensor:
@@ -48,13 +56,13 @@ def aggregated_similarity(image: Tensor, text: Tensor, params: TrainParams) -> T
     """
     if params.similarity == "mixed":
         share = params.mixed_weight
-        return share * products(text) + (1 - share) * decay(image, params)
-    joint = torch.cat([image, text], dim=1)
+        return share * products(text) + (1 - share) * decay(products(image), params)
+    joint = products(image) + products(text)  # of the concatenation
     if params.similarity == "cosine":
-        return products(joint)
+        return joint
     if params.similarity == "distance":
         return decay(joint, params)
-    return products(joint) * decay(joint, params)
+    return joint * decay(joint, params)
 
 
 def products(rows: Tensor) -> Tensor:
@@ -62,13 +70,12 @@ def products(rows: Tensor) -> Tensor:
     return rows @ rows.T
 
 
-def decay(rows: Tensor, params: TrainParams) -> Tensor:
-    """D of Eq. 12: exp(-||Z_i - Z_j|| / rho); (m, k) -> (m, m).
+def decay(product: Tensor, params: TrainParams) -> Tensor:
+    """D of Eq. 12: exp(-||Z_i - Z_j|| / rho); (m, m) inner products of the rows of Z -> (m, m).
 
     Eq. 12 prints a second square root that the paper's own example (0.92) does not use; it is there
     as `distance: root`.
     """
-    product = products(rows)
     square = product.diagonal()
     distance = (square[:, None] + square[None, :] - 2 * product).clamp_min(0).sqrt()
     return torch.exp(-(distance.sqrt() if params.distance == "root" else distance) / params.rho)

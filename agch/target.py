@@ -10,7 +10,13 @@ from torch import Tensor
 from agch.batches import Batch, TrainingSet
 from agch.errors import InputError
 from agch.hyperparameters import TrainParams
-from agch.similarity import aggregated_similarity, idf, normalised_adjacency, weighted_rows
+from agch.similarity import (
+    aggregated_similarity,
+    idf,
+    normalised_adjacency,
+    row_weights,
+    weighted_rows,
+)
 
 SAMPLE = 2048
 TOO_HIGH, TOO_FLAT = 0.0, 0.03
@@ -31,10 +37,13 @@ class Graphs:
     """
 
     def __init__(self, rows: TrainingSet, params: TrainParams) -> None:
-        self.params = params
-        self.image = weighted_rows(rows.image, params.gamma_v, params.gamma_power)
-        words = rows.text * idf(rows.text) if params.extensions.idf else rows.text
-        self.text = weighted_rows(words, params.gamma_t, params.gamma_power)
+        self.rows, self.params = rows, params
+        width = rows.text.shape[1]
+        self.words = idf(rows.text) if params.extensions.idf else rows.text.new_ones(width)
+        power = params.gamma_power
+        self.image_weight = row_weights(rows.image, params.gamma_v, power)
+        self.text_weight = row_weights(rows.text * self.words, params.gamma_t, power)
+        self.own, self.mean, self.std = self._measured()
         self.scale, self.shift = 2.0, 1.0
         if params.target_scale == "calibrated":
             self.scale, self.shift = self._calibrate(params.target_mean)
@@ -46,38 +55,42 @@ class Graphs:
             image_features: (m, k) penultimate features of the image encoder; they take the place
                 of the frozen ones under `similarity_image: encoder`.
         """
-        image = self.image[batch.index]
+        image, text = self._parts(batch)
         if self.params.similarity_image == "encoder":
             gamma, power = self.params.gamma_v, self.params.gamma_power
             image = weighted_rows(image_features.detach(), gamma, power)
-        similarity = aggregated_similarity(image, self.text[batch.index], self.params)
+        similarity = aggregated_similarity(image, text, self.params)
         return Graph(normalised_adjacency(similarity), self.scale * similarity - self.shift)
+
+    def _parts(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Both modalities' parts of Z, (m, d) and (m, v)."""
+        image = batch.frozen * self.image_weight[batch.index]
+        return image, batch.words * self.words * self.text_weight[batch.index]
 
     def scale_of_target(self) -> tuple[float, float]:
         """Mean and standard deviation of T off the diagonal, of frozen features, over a sample."""
-        others, _ = self._sample()
-        target = self.scale * others - self.shift
-        return float(target.mean()), float(target.std())
+        return self.scale * self.mean - self.shift, self.scale * self.std
 
     def _calibrate(self, mean: float) -> tuple[float, float]:
         """Scale and shift that give T this mean off the diagonal, and 1 on it."""
-        others, own = self._sample()
-        top, middle = float(own.mean()), float(others.mean())
-        if not top - middle > 1e-6:
+        if not self.own - self.mean > 1e-6:
             raise InputError(
                 "train.target_scale 'calibrated' finds no training row that differs from the "
                 "others; check data/features.h5, or use train.target_scale=paper"
             )
-        scale = (1 - mean) / (top - middle)
-        return scale, scale * top - 1
+        scale = (1 - mean) / (self.own - self.mean)
+        return scale, scale * self.own - 1
 
-    def _sample(self) -> tuple[Tensor, Tensor]:
-        """Similarities off and on the diagonal among at most `SAMPLE` rows, evenly spread."""
-        count = len(self.image)
-        chosen = torch.linspace(0, count - 1, min(count, SAMPLE)).long().to(self.image.device)
-        similarity = aggregated_similarity(self.image[chosen], self.text[chosen], self.params)
+    def _measured(self) -> tuple[float, float, float]:
+        """Of S among at most `SAMPLE` rows, evenly spread: mean on, mean and deviation off the
+        diagonal.
+        """
+        count = len(self.rows.image)
+        chosen = torch.linspace(0, count - 1, min(count, SAMPLE)).long().to(self.words.device)
+        similarity = aggregated_similarity(*self._parts(self.rows.select(chosen)), self.params)
         diagonal = torch.eye(len(chosen), dtype=torch.bool, device=similarity.device)
-        return similarity[~diagonal], similarity[diagonal]
+        own, others = similarity[diagonal], similarity[~diagonal]
+        return float(own.mean()), float(others.mean()), float(others.std())
 
 
 def describe(mean: float, std: float) -> str:

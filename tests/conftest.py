@@ -8,6 +8,8 @@ import pytest
 import torch
 from torchvision import models
 
+torch.set_num_threads(1)  # the tests are small and run side by side
+
 
 @pytest.fixture(scope="session")
 def alexnet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:

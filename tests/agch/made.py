@@ -2,7 +2,7 @@
 
 import torch
 
-from agch.batches import TrainingSet
+from agch.batches import Batch, TrainingSet
 from agch.hyperparameters import TrainParams
 from agch.runtime import seeded
 from agch.schema import parse
@@ -56,6 +56,8 @@ def params(**changes) -> TrainParams:
         "gcn_hidden": [8, 8],
         "select": "last",
         "precision": "fp32",
+        "compile": False,
+        "tensorboard": False,
         "seed": 0,
         "extensions": OFF | extensions,
     }
@@ -73,6 +75,24 @@ def clusters(rows: int = 40, seed: int = 0) -> TrainingSet:
     text[:, : 2 * KINDS] = kind.repeat_interleave(2, dim=1).float()
     text[:, -1] = (torch.rand(rows, generator=generator) < 0.5).float()  # says nothing
     return TrainingSet(image, text, kind.to(torch.uint8), image)
+
+
+class Watched(TrainingSet):
+    """Remembers the rows of each batch that it was asked for, and spoils the image of some."""
+
+    def select(self, index: torch.Tensor, own: slice = slice(None)) -> Batch:
+        batch = super().select(index, own)
+        if len(self.asked) in self.spoilt:
+            batch.image[:] = float("nan")
+        self.asked.append(index.tolist())
+        return batch
+
+
+def watched(rows: TrainingSet) -> Watched:
+    """The same rows, none spoilt yet; `spoilt` holds the places in `asked`."""
+    made = Watched(*rows)
+    made.asked, made.spoilt = [], ()
+    return made
 
 
 def trainer(rows: TrainingSet | None = None, seed: int = 0, **changes) -> Trainer:

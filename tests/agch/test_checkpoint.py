@@ -29,6 +29,16 @@ def clock(monkeypatch):
     return now
 
 
+def saves_that_last(seconds, now, monkeypatch):
+    """Every save moves the clock on by so many seconds."""
+
+    def slowly(path, content):
+        now[0] += seconds
+        save(path, content)
+
+    monkeypatch.setattr(checkpoint, "save", slowly)
+
+
 def test_what_is_saved_is_loaded(tmp_path):
     save(tmp_path / "new" / "model.pt", CONTENT)
     content = load(tmp_path / "new" / "model.pt", "train")
@@ -140,21 +150,59 @@ def test_nothing_saved_is_nothing_restored(tmp_path):
     assert Checkpoint(tmp_path, "key").restore() is None
 
 
-def test_restores_what_another_run_of_the_same_key_saved(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0)
-    Checkpoint(tmp_path, "key").save_if_due({"epoch": 3})
+def test_restores_what_another_run_of_the_same_key_saved(tmp_path):
+    Checkpoint(tmp_path, "key").save({"epoch": 3})
     assert Checkpoint(tmp_path, "key").restore() == {"epoch": 3}
     assert Checkpoint(tmp_path, "other").restore() is None
 
 
-def test_saves_only_after_the_seconds_between(tmp_path, monkeypatch):
-    # due at 30 s; saved then, so due again 30 s later
+def test_a_later_save_takes_the_place_of_an_earlier_one(tmp_path):
+    saved = Checkpoint(tmp_path, "key")
+    for epoch in (3, 4):
+        saved.save({"epoch": epoch})
+    assert saved.restore() == {"epoch": 4}
+    assert [path.name for path in saved.path.parent.iterdir()] == ["last.pt"]
+
+
+@pytest.mark.parametrize(
+    ("lasts", "apart"),
+    [(0.0, 5.0), (0.1, 5.0), (1 / 6, 5.0), (0.5, 15.0), (2.0, 60.0)],
+)
+def test_saves_are_apart_by_some_seconds_or_thirty_times_as_long_as_one_takes(
+    tmp_path, monkeypatch, lasts, apart
+):
+    # the first is due after 5 s; the next so long after the end of the last
+    assert (checkpoint.SECONDS_BETWEEN, checkpoint.LEAST_BETWEEN) == (5, 30)
     now, saved = clock(monkeypatch), Checkpoint(tmp_path, "key")
-    assert checkpoint.SECONDS_BETWEEN == 30
-    for epoch, (second, last) in enumerate([(29.9, None), (30, 1), (59.9, 1), (60, 3)]):
-        now[0] = 1000 + second
-        saved.save_if_due({"epoch": epoch})
-        assert saved.restore() == (None if last is None else {"epoch": last})
+    saves_that_last(lasts, now, monkeypatch)
+    last = None
+    for epoch, wait in enumerate([5.0, apart, apart]):
+        end = now[0]
+        for waited, due in [(0.0, False), (wait - 0.01, False), (wait + 0.01, True)]:
+            now[0] = end + waited
+            saved.save_if_due(lambda: {"epoch": epoch})
+            last = {"epoch": epoch} if due else last
+            assert saved.restore() == last
+
+
+def test_a_save_that_was_asked_for_moves_the_next_one_that_is_due(tmp_path, monkeypatch):
+    now, saved = clock(monkeypatch), Checkpoint(tmp_path, "key")
+    now[0] += 4
+    saved.save({"epoch": 1})
+    for seconds, last in [(4.9, 1), (5.1, 2)]:
+        now[0] = 1004 + seconds
+        saved.save_if_due(lambda: {"epoch": 2})
+        assert saved.restore() == {"epoch": last}
+
+
+def test_a_state_that_is_not_due_is_not_made(tmp_path, monkeypatch):
+    now, saved = clock(monkeypatch), Checkpoint(tmp_path, "key")
+    made = []
+    for _ in range(3):
+        saved.save_if_due(lambda: made.append(1) or {})
+    now[0] += 5
+    saved.save_if_due(lambda: made.append(1) or {})
+    assert made == [1]
 
 
 @pytest.mark.parametrize("content", [b"cut off", b""])
@@ -167,11 +215,10 @@ def test_damaged_checkpoint_is_reported_and_ignored(tmp_path, capsys, content):
     assert "warning" in warning and str(saved.path) in warning and "first epoch" in warning
 
 
-def test_discard_removes_the_folder_of_the_run_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0)
+def test_discard_removes_the_folder_of_the_run_alone(tmp_path):
     mine, other = Checkpoint(tmp_path, "key"), Checkpoint(tmp_path, "other")
     for saved in (mine, other):
-        saved.save_if_due({"epoch": 3})
+        saved.save({"epoch": 3})
     mine.discard()
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
     mine.discard()  # nothing there: no error

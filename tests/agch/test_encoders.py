@@ -9,6 +9,7 @@ from made import IMAGE_DIM, PLUS, WORDS, clusters, params, same, trainer
 from torch import nn
 from torchvision import models
 
+from agch.dropout import Dropout
 from agch.encoders import (
     POOL5,
     alexnet_fc,
@@ -98,7 +99,7 @@ def test_unit_text_makes_the_number_of_tags_indifferent():
     ],
 )
 def test_dropout_is_in_force_under_agch_plus_alone(make, changes, share):
-    assert make(5, params(**changes)).dropout.p == share
+    assert make(5, params(**changes)).dropout.share == share
 
 
 def test_a_word_weighs_the_log_of_rows_to_rows_with_it():
@@ -167,8 +168,10 @@ def test_one_encoder_alone_takes_its_part_of_the_state_dict():
 def test_alexnets_layers_are_torchvisions_up_to_the_relu_of_fc7():
     with torch.device("meta"):  # shapes without 200 MB of numbers
         ours, theirs = alexnet_fc(), models.alexnet().classifier[:6]
-    assert [type(layer) for layer in ours] == [type(layer) for layer in theirs]
-    assert [ours[k].p for k in (0, 3)] == [theirs[k].p for k in (0, 3)] == [0.5, 0.5]
+    shares = [layer.share if isinstance(layer, Dropout) else None for layer in ours]
+    assert shares == [getattr(layer, "p", None) for layer in theirs]
+    rest = [(a, b) for a, b, share in zip(ours, theirs, shares) if share is None]
+    assert [type(layer) for layer, _ in rest] == [type(layer) for _, layer in rest]
     shapes, expected = ({k: v.shape for k, v in n.state_dict().items()} for n in (ours, theirs))
     assert shapes == expected
     assert ours[1].in_features == POOL5 == 256 * 6 * 6
@@ -179,9 +182,9 @@ def test_alexnets_layers_take_their_inputs_as_they_are(changes):
     # AlexNet's own dropout is all it has; hidden is no choice of it
     with torch.device("meta"):
         encoder = image_encoder(POOL5, params(image_encoder="alexnet_fc", hidden=5, **changes))
-    assert encoder.dropout.p == 0 and not encoder.unit
+    assert encoder.dropout.share == 0 and not encoder.unit
     assert tuple(encoder.hash.weight.shape) == (8, 4096)
-    assert [layer.p for layer in encoder.hidden if isinstance(layer, nn.Dropout)] == [0.5, 0.5]
+    assert [layer.share for layer in encoder.hidden if isinstance(layer, Dropout)] == [0.5, 0.5]
 
 
 @pytest.fixture

@@ -75,8 +75,11 @@ def reached(model):
 
 
 @torch.no_grad()
-def slope(loss, weight, direction, step=1e-6):
-    """Central difference of the loss along a direction of one tensor; short, for ReLU has kinks."""
+def slope(loss, weight, direction, step=1e-5):
+    """Central difference of the loss along a direction of one tensor.
+
+    Short, for ReLU has kinks; not shorter, for a sum over pairs near 2,000 is rounded to 2e-13.
+    """
     start = weight.clone()
     weight.copy_(start + step * direction)
     up = loss()
@@ -126,6 +129,21 @@ def test_helper_terms_give_no_gradient_to_the_encoders():
     assert reached(model) == {"fusion", "gcn"}
     encoders = (model.image, model.text)
     assert all(p.grad is None for part in encoders for p in part.parameters())
+
+
+def test_of_one_forward_pass_each_block_gets_the_gradient_of_its_own_terms():
+    model, objective, inputs, adjacency, target = scene()
+    encoded = model.encode(*inputs)
+    helped = model.help(detached(encoded), adjacency)
+    codes = objective.codes(encoded, helped).double()
+    first = sum(objective.encoders(target, encoded, helped, codes).values())
+    second = sum(objective.helpers(target, encoded, helped, codes).values())
+    blocks = {first: (model.image, model.text), second: (model.fusion, model.gcn)}
+    for loss, modules in blocks.items():
+        own = [weight for module in modules for weight in module.parameters()]
+        expected = torch.autograd.grad(loss, own, retain_graph=True)
+        found = torch.autograd.grad(first + second, own, retain_graph=True)
+        assert all(torch.equal(one, other) for one, other in zip(found, expected))
 
 
 def test_discrete_codes_are_constants_of_minus_and_plus_one():

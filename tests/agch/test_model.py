@@ -33,10 +33,14 @@ def network(fusion=True, gcn_widths=GCN_WIDTHS, gcn_detach=False):
 
 
 def heads(model):
-    """The heads that are there, encoders first, and what each makes of `inputs()`."""
+    """What each head that is there makes of `inputs()`, by name."""
     image, text, adjacency = inputs()
     encoded = model.encode(image, text)
-    return [encoded.image, encoded.text, *model.help(encoded, adjacency)]
+    helped = model.help(encoded, adjacency)
+    found = {"image": encoded.image, "text": encoded.text, "fusion": helped.fusion}
+    if helped.graphs is not None:
+        found["image_graph"], found["text_graph"] = helped.graphs
+    return {name: head for name, head in found.items() if head is not None}
 
 
 def test_shapes_of_all_heads():
@@ -45,7 +49,7 @@ def test_shapes_of_all_heads():
     encoded = model.encode(image, text)
     helped = model.help(encoded, adjacency)
     assert [tuple(part.shape) for part in encoded] == [(5, 8), (5, 8), (5, 16), (5, 16)]
-    assert [tuple(head.shape) for head in helped] == [(5, 16)] * 3
+    assert [tuple(head.shape) for head in helped] == [(5, 16), (2, 5, 16)]
 
 
 def test_encoders_may_have_penultimate_features_of_different_widths():
@@ -54,7 +58,8 @@ def test_encoders_may_have_penultimate_features_of_different_widths():
     encoded = model.encode(image, text)
     assert [tuple(part.shape) for part in encoded[:2]] == [(5, 4), (5, 10)]
     assert model.fusion.in_features == 14
-    assert [tuple(head.shape) for head in model.help(encoded, adjacency)] == [(5, 16)] * 3
+    helped = model.help(encoded, adjacency)
+    assert [tuple(head.shape) for head in helped] == [(5, 16), (2, 5, 16)]
 
 
 def test_widths_of_the_graph_convolutions_are_those_asked_for():
@@ -69,7 +74,7 @@ def test_widths_of_the_graph_convolutions_are_those_asked_for():
 
 
 def test_heads_lie_strictly_between_minus_one_and_one():
-    for head in heads(network()):
+    for head in heads(network()).values():
         assert (head.abs() < 1).all()
         assert (head < 0).any() and (head > 0).any()
 
@@ -168,10 +173,9 @@ def test_helpers_read_the_penultimate_features_of_their_modality():
     both = torch.cat([encoded.image_features, encoded.text_features], dim=1)
     fused = (both @ model.fusion.weight.T + model.fusion.bias).tanh()
     torch.testing.assert_close(helped.fusion, fused)
-    for name, features in (("image", encoded.image_features), ("text", encoded.text_features)):
-        head = getattr(helped, f"{name}_gcn")
+    for head, name, features in zip(helped.graphs, ("image", "text"), encoded[:2]):
         torch.testing.assert_close(head, model.gcn[name](features, adjacency).tanh())
-    assert not torch.equal(helped.image_gcn, helped.text_gcn)
+    assert not torch.equal(*helped.graphs)
 
 
 def test_encoders_see_only_their_own_modality():
@@ -185,16 +189,14 @@ def test_encoders_see_only_their_own_modality():
 def test_no_widths_leave_the_graph_branch_out():
     # variant AGCH-5
     model = network(gcn_widths=())
-    _, _, fused, *graphs = heads(model)
-    assert fused.shape == (5, 16) and graphs == [None, None]
+    assert set(heads(model)) == {"image", "text", "fusion"}
     assert not [name for name, _ in model.named_parameters() if name.startswith("gcn")]
 
 
 def test_no_fusion_leaves_the_fusion_layer_out():
     # variant AGCH-4
     model = network(fusion=False)
-    _, _, fused, *graphs = heads(model)
-    assert fused is None and [tuple(graph.shape) for graph in graphs] == [(5, 16)] * 2
+    assert set(heads(model)) == {"image", "text", "image_graph", "text_graph"}
     assert not [name for name, _ in model.named_parameters() if name.startswith("fusion")]
 
 
@@ -203,10 +205,11 @@ def test_no_fusion_leaves_the_fusion_layer_out():
 def test_scale_of_tanh_multiplies_the_argument_in_every_head(scale, left_out):
     plain, scaled = network(**left_out), network(**left_out)
     scaled.scale_tanh(scale)
-    pairs = [pair for pair in zip(heads(plain), heads(scaled)) if pair[0] is not None]
-    assert len(pairs) == 5 - 2 * ("gcn_widths" in left_out) - ("fusion" in left_out)
-    for head, other in pairs:
-        torch.testing.assert_close(other, (scale * head.double().atanh()).tanh().float())
+    found = heads(plain)
+    assert len(found) == 5 - 2 * ("gcn_widths" in left_out) - ("fusion" in left_out)
+    for name, head in heads(scaled).items():
+        expected = (scale * found[name].double().atanh()).tanh().float()
+        torch.testing.assert_close(head, expected)
 
 
 def reached(model, head):
@@ -219,23 +222,25 @@ def reached(model, head):
 @pytest.mark.parametrize(("detach", "through"), [(False, True), (True, False)])
 def test_detached_graph_networks_send_no_gradient_into_the_encoders(detach, through):
     model = network(gcn_detach=detach)
-    _, _, fused, image_gcn, text_gcn = heads(model)
-    assert reached(model, fused) == (True, True)
-    assert reached(model, image_gcn) == (through, False)
-    assert reached(model, text_gcn) == (False, through)
+    found = heads(model)
+    assert reached(model, found["fusion"]) == (True, True)
+    assert reached(model, found["image_graph"]) == (through, False)
+    assert reached(model, found["text_graph"]) == (False, through)
 
 
 def test_detached_graph_networks_learn_themselves():
     model = network(gcn_detach=True)
-    gradients = torch.autograd.grad(heads(model)[3].sum(), model.gcn["image"].parameters())
-    assert all(gradient.any() for gradient in gradients)
+    for name in ("image", "text"):
+        head, weights = heads(model)[f"{name}_graph"], model.gcn[name].parameters()
+        assert all(gradient.any() for gradient in torch.autograd.grad(head.sum(), weights))
 
 
 def test_map_applies_to_every_head_that_is_there():
-    one, two, three = (torch.full((2, 8), float(n)) for n in (1, 2, 3))
-    assert [h.mean() for h in Helped(one, two, three).map(torch.neg)] == [-1, -2, -3]
-    mapped = Helped(one, None, None).map(torch.neg)
-    assert mapped.fusion.mean() == -1 and mapped.image_gcn is None and mapped.text_gcn is None
+    one, two = (torch.full((2, 8), float(n)) for n in (1, 2))
+    assert [head.mean() for head in Helped(one, two).map(torch.neg)] == [-1, -2]
+    for left in (Helped(one, None), Helped(None, two), Helped(None, None)):
+        mapped = left.map(torch.neg)
+        assert [head is None for head in mapped] == [head is None for head in left]
 
 
 def test_all_bits_of_an_encoder_depend_on_its_features():

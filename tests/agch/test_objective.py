@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ def heads(seed=0, bits=BITS, fusion=True, graphs=True):
     target = torch.randn(ROWS, ROWS, generator=generator)
     image, text, fused, *both = 2 * torch.rand(5, ROWS, bits, generator=generator) - 1
     nothing = torch.zeros(ROWS, 4)
-    helped = Helped(fused if fusion else None, *(both if graphs else (None, None)))
+    helped = Helped(fused if fusion else None, torch.stack(both) if graphs else None)
     codes = torch.randn(ROWS, bits, generator=generator).sign()
     return target, Encoded(nothing, nothing, image, text), helped, codes
 
@@ -65,30 +66,55 @@ def every_term(chosen, target, encoded, helped, codes):
     return {f"{block}/{k}": float(v) for block, terms in blocks.items() for k, v in terms.items()}
 
 
-def test_reconstruction_is_divided_by_the_number_of_pairs():
-    # cosines of two orthogonal rows: 1, 0, 0, 1; against T = 0 the squares sum to 2, over 4 pairs
-    rows = torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
-    assert float(objective().reconstruction(torch.zeros(2, 2), rows, rows)) == pytest.approx(2 / 4)
+@pytest.mark.parametrize("reduction, expected", [("pairs", 2 / 4), ("entries", 2 / 4), ("sum", 2)])
+def test_reconstruction_is_divided_by_the_number_of_pairs_or_nothing(reduction, expected):
+    # products of two orthogonal rows: 1, 0, 0, 1; against T = 0 the squares sum to 2, over 4 pairs
+    rows, reduced = torch.eye(2, 3), objective(reduction=reduction)
+    assert float(reduced.reconstruction(torch.zeros(2, 2), rows, rows)) == pytest.approx(expected)
 
 
-def test_reconstruction_is_zero_where_the_cosines_are_the_target():
-    rows = torch.tensor([[3.0, 0.0], [0.0, 0.5], [-1.0, 0.0]])
-    target = torch.tensor([[1.0, 0.0, -1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 1.0]])
+def test_reconstruction_is_zero_where_the_products_are_the_target():
+    rows = torch.tensor([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]])
+    target = torch.tensor([[1.0, 0.6, -1.0], [0.6, 1.0, -0.6], [-1.0, -0.6, 1.0]])
     assert float(objective().reconstruction(target, rows, rows)) == pytest.approx(0, abs=1e-6)
+
+
+def test_rows_of_the_target_belong_to_the_first_head_and_columns_to_the_second():
+    # products a_i . b_j are 0.6, 0.8 and 0, 0; the other way round they would be 0.6, 0 and 0.8, 0
+    a, b = torch.tensor([[0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]), torch.eye(2, 3)
+    target = torch.tensor([[0.6, 0.8], [0.0, 0.0]])
+    assert float(objective().reconstruction(target, a, b)) == pytest.approx(0, abs=1e-6)
+    assert float(objective().reconstruction(target.T, a, b)) == pytest.approx(2 * 0.64 / 4)
 
 
 @pytest.mark.parametrize("reduction, expected", [("pairs", 2 / 4), ("entries", 2 / 6), ("sum", 2)])
 def test_alignment_is_divided_by_pairs_or_entries_or_nothing(reduction, expected):
-    # unit rows: (1,0,0) to (0,1,0) has squared distance 2, the others 0; m^2 = 4 and m c = 6
-    a = torch.tensor([[1.0, 0.0, 0.0], [0.0, 5.0, 0.0]])
-    b = torch.tensor([[0.0, 3.0, 0.0], [0.0, 1.0, 0.0]])
+    # (1,0,0) to (0,1,0) has squared distance 2, the others 0; m^2 = 4 and m c = 6
+    a = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    b = torch.tensor([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
     assert float(objective(reduction=reduction).alignment(a, b)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_stack_of_heads_is_the_sum_of_its_terms(reduction, shared):
+    # against a stack as long, head by head, or against one head that all share
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randn(ROWS, ROWS, generator=generator)
+    drawn = torch.randn(2, 4, ROWS, BITS, generator=generator)
+    a, b = torch.nn.functional.normalize(drawn, dim=-1)
+    b = b[0] if shared else b
+    pairs = [(head, b if shared else b[number]) for number, head in enumerate(a)]
+    reduced = objective(reduction=reduction)
+    for term in (partial(reduced.reconstruction, target), reduced.alignment):
+        expected = sum(float(term(*pair)) for pair in pairs)
+        assert float(term(a, b)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("reduction, m2, mc", DIVISORS)
 def test_joint_terms_are_those_of_equation_16(reduction, m2, mc):
     target, encoded, helped, _ = heads()
-    v, t, h, gv, gt = encoded.image, encoded.text, *helped
+    v, t, h, (gv, gt) = encoded.image, encoded.text, *helped
     graph = (off(target, gv, gv) + off(target, gt, gt)) / m2 + (apart(gv, v) + apart(gt, t)) / mc
     expected = {
         "reconstruction": 2 * sum(off(target, head, head) for head in (v, t, h)) / m2,
@@ -106,7 +132,7 @@ def test_encoder_terms_put_the_codes_where_equation_15_has_the_fusion(reduction,
     v, t = encoded.image, encoded.text
     expected = {
         "reconstruction": 2 * (off(target, v, v) + off(target, t, t)) / m2,
-        "graph": 7 * (apart(helped.image_gcn, v) + apart(helped.text_gcn, t)) / mc,
+        "graph": 7 * (apart(helped.graphs[0], v) + apart(helped.graphs[1], t)) / mc,
         "cross": 3 * (off(target, v, codes) + off(target, t, codes)) / m2,
         "alignment": 5 * (apart(v, codes) + apart(t, codes)) / mc,
     }
@@ -117,7 +143,7 @@ def test_encoder_terms_put_the_codes_where_equation_15_has_the_fusion(reduction,
 @pytest.mark.parametrize("reduction, m2, mc", DIVISORS)
 def test_helper_terms_are_those_of_fusion_and_graph_networks(reduction, m2, mc):
     target, encoded, helped, codes = heads()
-    v, t, h, gv, gt = encoded.image, encoded.text, *helped
+    v, t, h, (gv, gt) = encoded.image, encoded.text, *helped
     graph = (off(target, gv, gv) + off(target, gt, gt)) / m2 + (apart(gv, v) + apart(gt, t)) / mc
     expected = {
         "reconstruction": 2 * off(target, h, h) / m2,
@@ -167,7 +193,7 @@ def test_delta_of_zero_takes_the_graph_heads_out():
 
 def test_without_fusion_each_modality_follows_the_other_in_both_orders():
     target, encoded, helped, _ = heads(fusion=False)
-    v, t, _, gv, gt = encoded.image, encoded.text, *helped
+    v, t, (gv, gt) = encoded.image, encoded.text, helped.graphs
     graph = off(target, gv, gv) + off(target, gt, gt) + apart(gv, v) + apart(gt, t)
     expected = {
         "reconstruction": 2 * (off(target, v, v) + off(target, t, t)) / 9,
@@ -197,7 +223,7 @@ def test_nested_terms_are_the_means_of_the_terms_at_the_prefixes(reduction):
             objective(bits=p, **changes),
             target,
             Encoded(*encoded[:2], encoded.image[:, :p], encoded.text[:, :p]),
-            helped.map(lambda head, p=p: head[:, :p]),
+            helped.map(lambda head, p=p: head[..., :p]),
             codes[:, :p],
         )
         for p in (8, 24)
@@ -259,9 +285,10 @@ def test_contrastive_joins_the_encoders_at_its_weight_and_the_helpers_never():
 
 
 def test_the_papers_variant_has_no_extension():
-    _, encoded, _, _ = heads()
-    paper = params(variant="paper", contrastive=0.3)
-    assert Objective(paper.in_force()).extensions(encoded) == {}
+    made, settings = heads(), params(**WEIGHTS, variant="paper", contrastive=0.3)
+    terms = every_term(Objective(settings.in_force()), *made)
+    assert terms == every_term(objective(), *made)
+    assert not [name for name in terms if "contrastive" in name]
 
 
 def nearest(lengths, weighted):
@@ -280,9 +307,12 @@ def nearest(lengths, weighted):
 
 
 def weighted_heads(encoded, helped, lambda_, delta):
-    weighted = [(lambda_, encoded.image), (lambda_, encoded.text), (lambda_, helped.fusion)]
-    weighted += [(delta, helped.image_gcn), (delta, helped.text_gcn)]
-    return [(weight, head) for weight, head in weighted if head is not None]
+    weighted = [(lambda_, encoded.image), (lambda_, encoded.text)]
+    if helped.fusion is not None:
+        weighted.append((lambda_, helped.fusion))
+    if helped.graphs is not None:
+        weighted += [(delta, head) for head in helped.graphs]
+    return weighted
 
 
 @pytest.mark.parametrize("lambda_, delta", [(10.0, 0.01), (1.0, 1.0), (0.1, 7.0)])
@@ -307,5 +337,5 @@ def test_sign_of_zero_is_minus_one():
     ones, zeros = torch.ones(2, BITS), torch.zeros(2, BITS)
     opposite = torch.cat([-ones[:1], ones[1:]])
     encoded = Encoded(zeros, zeros, ones, opposite)
-    codes = objective().codes(encoded, Helped(zeros, None, None))
+    codes = objective().codes(encoded, Helped(zeros, None))
     assert codes.tolist() == [[-1.0] * BITS, [1.0] * BITS]

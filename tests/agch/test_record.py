@@ -1,15 +1,8 @@
-"""What is said of a run: the chosen epoch, its metrics, a collapse; skipped steps do not count."""
+"""What is said of a run: the chosen epoch, its metrics, its curves, a collapse."""
 
-import math
-
-import pytest
-import torch
-
-from agch.errors import InputError
 from agch.files import read_table
 from agch.record import (
     best_epoch,
-    finite_mean,
     in_a_line,
     loss_terms,
     score,
@@ -36,15 +29,6 @@ def test_the_score_is_the_mean_of_both_directions():
 def test_the_best_epoch_is_the_first_of_the_highest():
     history = [RECORD | {"validation/i2t": value} for value in (0.1, 0.5, 0.3, 0.5)]
     assert best_epoch(history) == 1
-
-
-def test_the_mean_of_an_epoch_leaves_out_what_was_not_finite():
-    assert finite_mean("loss", torch.tensor([1.0, math.nan, 3.0, math.inf])) == 2.0
-
-
-def test_an_epoch_without_a_finite_value_ends_the_training_by_name():
-    with pytest.raises(InputError, match="'loss/total' was finite in no step of an epoch"):
-        finite_mean("loss/total", torch.tensor([math.nan]))
 
 
 def test_a_collapse_is_said_with_the_scale_of_the_target(capsys):

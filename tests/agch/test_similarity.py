@@ -12,6 +12,7 @@ from agch.similarity import (
     idf,
     normalised_adjacency,
     products,
+    row_weights,
     weighted_rows,
 )
 
@@ -61,24 +62,30 @@ LOOPS = {
 
 def test_worked_example_of_the_paper():
     # D = exp(-0.316 / 4) = 0.924 and S = 0.95 * 0.924 = 0.878
-    assert float(decay(EXAMPLE, params())[0, 1]) == pytest.approx(0.924, abs=5e-4)
+    assert float(decay(products(EXAMPLE), params())[0, 1]) == pytest.approx(0.924, abs=5e-4)
     similarity = aggregated_similarity(EXAMPLE, NOTHING, params())
     assert float(similarity[0, 1]) == pytest.approx(0.878, abs=5e-4)
 
 
 def test_the_printed_second_root_gives_another_decay():
     # exp(-sqrt(0.316) / 4) = 0.869
-    second = decay(EXAMPLE, params(distance="root"))
+    second = decay(products(EXAMPLE), params(distance="root"))
     assert float(second[0, 1]) == pytest.approx(0.869, abs=5e-4)
 
 
 @pytest.mark.parametrize("distance, expected", [("norm", 5 / 2), ("root", math.sqrt(5) / 2)])
 def test_decay_falls_with_the_distance_over_rho(distance, expected):
-    # (0, 0) and (3, 4) are 5 apart; rho is 2
-    rows = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
-    found = decay(rows, params(distance=distance, rho=2.0))
+    # (1, 2) and (4, 6) are 5 apart; their products are 5, 16 and 52; rho is 2
+    product = torch.tensor([[5.0, 16.0], [16.0, 52.0]])
+    found = decay(product, params(distance=distance, rho=2.0))
     assert -math.log(float(found[0, 1])) == pytest.approx(expected, rel=1e-5)
     assert found.diagonal().tolist() == [1.0, 1.0]
+
+
+def test_rows_that_rounding_has_put_less_than_nothing_apart_are_equal():
+    # 1 + 1 - 2 * 1.0000001 is below 0, which has no root
+    product = torch.tensor([[1.0, 1.0000001], [1.0000001, 1.0]])
+    assert decay(product, params()).tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 
 def test_products_are_all_inner_products():
@@ -101,6 +108,16 @@ def test_weighted_rows_multiply_to_gamma_to_the_power_times_cosine(power):
 def test_weighted_rows_have_length_gamma_or_its_root(power, length):
     rows = weighted_rows(torch.tensor([[3.0, 4.0], [0.0, 0.1]]), 3, power)
     assert rows.norm(dim=1).tolist() == pytest.approx([length, length], rel=1e-6)
+
+
+@pytest.mark.parametrize("power, expected", [(1, [0.4, 1.0]), (2, [0.8, 2.0])])
+def test_weight_of_a_row_is_gamma_or_its_root_over_its_length(power, expected):
+    # gamma is 4, the rows are 5 and 2 long
+    rows = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
+    weight = row_weights(rows, 4, power)
+    assert weight.shape == (2, 1)
+    assert weight.flatten().tolist() == pytest.approx(expected, rel=1e-6)
+    torch.testing.assert_close(weighted_rows(rows, 4, power), rows * weight)
 
 
 @pytest.mark.parametrize("power", [1, 2])
@@ -146,7 +163,7 @@ def test_diagonal_of_the_similarity_is_that_of_the_product():
     # a row has distance 0 to itself, also after rounding: exp(0) = 1
     image, text = parts()
     diagonal = aggregated_similarity(image, text, params(rho=1e-3)).diagonal()
-    assert torch.equal(diagonal, products(torch.cat([image, text], dim=1)).diagonal())
+    assert torch.equal(diagonal, (products(image) + products(text)).diagonal())
 
 
 def test_equal_rows_are_as_similar_as_a_row_to_itself():

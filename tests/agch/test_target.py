@@ -126,6 +126,13 @@ def test_graph_of_a_batch_has_the_pairs_of_its_rows_in_its_order():
     torch.testing.assert_close(part, whole[index][:, index])
 
 
+def test_graph_is_of_the_whole_batch_where_a_process_has_inputs_of_its_own_rows_alone():
+    rows, features = made_rows(), torch.zeros(ROWS, 2)
+    part = Graphs(rows, params())(rows.select(ALL, slice(4, 8)), features)
+    for found, expected in zip(part, graph(params(), rows)):
+        assert torch.equal(found, expected)
+
+
 def test_graph_reads_the_frozen_features_and_neither_the_encoders_inputs_nor_the_labels():
     rows = made_rows()
     other = rows._replace(image_input=torch.rand(ROWS, 3), label=1 - rows.label)

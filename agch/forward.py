@@ -1,0 +1,51 @@
+"""The networks as training runs them: in the chosen precision, compiled, by one process or more."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from agch.batches import Batch
+from agch.dropout import Dropout
+from agch.model import AGCH, Encoded, Helped
+from agch.ranks import ALONE, Ranks
+
+
+class Forward:
+    """Runs the networks under autocast; what leaves it is float32 and of the whole batch.
+
+    Args:
+        dtype: float32, or what autocast computes products in.
+        ranks: The processes that share every batch.
+        compiled: Whether `torch.compile` makes them faster.
+    """
+
+    def __init__(
+        self,
+        model: AGCH,
+        dtype: torch.dtype,
+        ranks: Ranks = ALONE,
+        compiled: bool = False,
+    ) -> None:
+        self.dtype, self.ranks = dtype, ranks
+        for module in model.modules():
+            if isinstance(module, Dropout):
+                module.rank, module.ranks = ranks
+        encode, help_ = ranks.parallel(model), model.help
+        self._encode = torch.compile(encode) if compiled else encode
+        self._help = torch.compile(help_) if compiled else help_
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Both encoders on this process's rows; the rows of all."""
+        with self._autocast(batch.image):
+            encoded = self._encode(batch.image, batch.text)
+        return self.ranks.gather(Encoded(*(tensor.float() for tensor in encoded)))
+
+    def help(self, encoded: Encoded, adjacency: Tensor) -> Helped:
+        """Fusion and graph networks."""
+        with self._autocast(adjacency):
+            helped = self._help(encoded, adjacency)
+        return helped.map(Tensor.float)
+
+    def _autocast(self, like: Tensor) -> torch.autocast:
+        return torch.autocast(like.device.type, self.dtype, enabled=self.dtype != torch.float32)
