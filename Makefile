@@ -46,4 +46,5 @@ bench: setup ## timed comparisons, as ratios in one run
 	@python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	python -m benchmarks.pinning
 	python -m benchmarks.extract
+	python -m benchmarks.train
 	python -m benchmarks.evaluate

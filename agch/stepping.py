@@ -98,8 +98,13 @@ class Stepper:
         """Wait for the device and see whether training still makes sense.
 
         Raises:
-            InputError: `MOST_SKIPPED` steps in a row were not finite; names the first bad term.
+            InputError: `MOST_SKIPPED` steps in a row were not finite; names the first bad term. Or
+                steps of finite length have led the weights beyond all numbers.
         """
+        if not torch.stack([p.isfinite().all() for p in self.parameters]).all():
+            raise InputError(
+                "training stopped: the weights are not finite any more; lower train.learning_rate"
+            )
         if self.counts[2] < MOST_SKIPPED:
             return
         bad = [name for name, is_bad in zip(self.names, self.bad_terms.tolist()) if is_bad]

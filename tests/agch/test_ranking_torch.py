@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 from rankings import retrieval
 
 from agch import ranking_torch
 from agch.metrics import evaluate
 from agch.ranking import search
 from agch.ranking_torch import DeviceSearch
+from tests.gpu import needs_cuda
 
 TORCH = "cpu:0"
 """Any device but `cpu` itself is torch's."""
@@ -95,7 +95,7 @@ def test_torch_is_used_for_every_device_but_cpu(monkeypatch):
     assert asked == [TORCH]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@needs_cuda
 @pytest.mark.parametrize("bits", [8, 72, 320])
 def test_cuda_gives_what_numpy_gives(bits):
     arrays = retrieval(1, queries=20, rows=90, bits=bits, classes=24)

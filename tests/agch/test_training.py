@@ -1,6 +1,7 @@
 """Training on made data: no labels, the same bits again, each block by its own step."""
 
 import math
+import shutil
 
 import pytest
 import torch
@@ -562,3 +563,10 @@ def test_delta_of_zero_trains_without_graph_networks(schedule):
     record = run(made, 2)[-1]
     assert moved(made, before) == {"image", "text", "fusion"}
     assert all(value == 0 for name, value in record.items() if name.endswith("/graph"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("c++"), reason="torch.compile needs a C++ compiler")
+def test_compiled_networks_train_as_the_others_do():
+    plain, compiled = (run(trainer(compile=each), 2) for each in (False, True))
+    assert compiled == [pytest.approx(record, rel=1e-4) for record in plain]
