@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from agch.checkpoint import Checkpoint
+from agch.errors import InputError
 from agch.interruption import SIGNALS, Interrupted, Interruption
 from agch.record import History, Record, best_epoch, in_a_line
 from agch.training import Trainer
@@ -56,7 +57,9 @@ class Fit:
 
         Raises:
             Interrupted: By a signal; everything up to the last step is saved.
+            InputError: Other processes continue from another checkpoint.
         """
+        _check_place(self.trainer)
         done = len(self.history)
         with tqdm(total=epochs, initial=done, unit="epoch", disable=None) as bar:
             try:
@@ -111,5 +114,14 @@ def follow(trainer: Trainer, saved: Checkpoint, epochs: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     if state := saved.restore():
         trainer.load_state(state["trainer"])
+    _check_place(trainer)
     while trainer.epochs < epochs:
         trainer.epoch()
+
+
+def _check_place(trainer: Trainer) -> None:
+    if not trainer.ranks.agree(trainer.steps_done):
+        raise InputError(
+            "the processes continue from different checkpoints; let AGCH_CHECKPOINTS name a folder "
+            "that all of them see, or delete the checkpoints"
+        )

@@ -48,6 +48,13 @@ class Ranks(NamedTuple):
             return model.encode
         return DistributedDataParallel(_Encoders(model))
 
+    def agree(self, value: int) -> bool:
+        """Whether it is the same in all processes."""
+        values = [value] * self.size
+        if self.size > 1:
+            dist.all_gather_object(values, value)
+        return len(set(values)) == 1
+
     def gather(self, encoded: Encoded) -> Encoded:
         """The rows of all processes in the order of the batch; gradients find their way back."""
         if self.size == 1:

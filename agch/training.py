@@ -41,7 +41,7 @@ class Trainer(Steps):
         ranks: Ranks = ALONE,
     ) -> None:
         super().__init__(rows, params, start, ranks)
-        self.generator, self.own = generator, ranks.part(params.batch)
+        self.generator, self.ranks, self.own = generator, ranks, ranks.part(params.batch)
         self.epochs = self.position = 0
         self.steps_per_epoch = len(rows.image) // params.batch
         self.order = torch.empty(0, dtype=torch.int64, device=self.device)

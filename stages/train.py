@@ -75,10 +75,10 @@ def train(
     if settings.method == "agch" and settings.similarity_image == "frozen":
         print(describe(*trainer.graphs.scale_of_target()))
     resolved = TypeAdapter(TrainParams).dump_python(settings, by_alias=True)
-    everything = resolved | asdict(runtime) | {"device": str(device), "ranks": ranks.size}
+    everything = resolved | asdict(runtime) | {"device": device.type, "ranks": ranks.size}
     key = checkpoint.run_key(everything, [FEATURES, SPLIT, Path(__file__)])
     saved = checkpoint.Checkpoint(CHECKPOINTS, key)
-    pace = trainer.pace()
+    pace = trainer.pace()  # before anything is restored, so that all processes do alike
     if not ranks.first:
         follow(trainer, saved, settings.epochs)
         return

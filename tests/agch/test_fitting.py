@@ -13,8 +13,10 @@ from made import PLUS, clusters, params, same
 from agch import checkpoint, validation
 from agch.batches import TrainingSet
 from agch.checkpoint import Checkpoint
+from agch.errors import InputError
 from agch.fitting import Fit, follow
 from agch.interruption import SIGNALS, Interrupted, Interruption
+from agch.ranks import Ranks
 from agch.record import best_epoch, in_a_line
 from agch.runtime import seeded
 from agch.training import Trainer
@@ -415,3 +417,21 @@ def test_a_process_that_follows_takes_the_same_steps_and_writes_nothing(
     assert same(follower.model.state_dict(), unbroken["last"].trainer.model.state_dict())
     assert torch.equal(follower.codes, unbroken["last"].trainer.codes)
     assert list(tmp_path.rglob("*")) == before and capsys.readouterr().out == ""
+
+
+class Apart(Ranks):
+    """Processes that are never at the same step."""
+
+    def agree(self, value):
+        return False
+
+
+def test_processes_that_continue_from_different_places_say_so_before_a_step(tmp_path, handlers):
+    made = Trainer(clusters(), params(), seeded(0), ranks=Apart(0, 1))
+    before = made.steps_done
+    saved = Checkpoint(tmp_path, "key")
+    with pytest.raises(InputError, match="AGCH_CHECKPOINTS"):
+        follow(made, saved, 1)
+    with Interruption() as interruption, pytest.raises(InputError, match="AGCH_CHECKPOINTS"):
+        Fit(made, Validator(clusters(), clusters(20)), saved, "last", interruption).run(1)
+    assert made.steps_done == before

@@ -126,6 +126,7 @@ def die(ranks, folder, who, how):
     epoch, made.epoch = made.epoch, lambda after_step=None: epoch(stop)
     if not ranks.first:
         follow(made, Checkpoint(folder, "none"), 10**9)
+    ranks.agree(made.steps_done)  # as Fit does
     while True:
         made.epoch()
 
