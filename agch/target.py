@@ -20,6 +20,8 @@ from agch.similarity import (
 
 SAMPLE = 2048
 TOO_HIGH, TOO_FLAT = 0.0, 0.03
+SAME = 1e-3
+"""How far, relatively, rounding alone keeps the similarities of equal rows apart, through a root."""
 
 
 class Graph(NamedTuple):
@@ -73,7 +75,7 @@ class Graphs:
 
     def _calibrate(self, mean: float) -> tuple[float, float]:
         """Scale and shift that give T this mean off the diagonal, and 1 on it."""
-        if not self.own - self.mean > 1e-6:
+        if not self.own - self.mean > SAME * self.own:
             raise InputError(
                 "train.target_scale 'calibrated' finds no training row that differs from the "
                 "others; check data/features.h5, or use train.target_scale=paper"

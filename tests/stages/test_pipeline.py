@@ -159,10 +159,11 @@ def test_a_training_killed_half_way_resumes_to_the_same_bytes(
         project.run("python", "-m", "stages.train")
     kill = (
         "import os, signal, stages, agch.checkpoint as c\n"
-        "c.SECONDS_BETWEEN, saves, save = 0.0, [], c.save\n"
+        "c.SECONDS_BETWEEN = c.LEAST_BETWEEN = 0\n"
+        "saves, save = [], c.save\n"
         "def counting(*a):\n"
         "    save(*a); saves.append(a)\n"
-        "    if len(saves) == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if len(saves) == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
         "c.save = counting\n"
         "import stages.train; stages.train.main()\n"
     )
@@ -172,7 +173,8 @@ def test_a_training_killed_half_way_resumes_to_the_same_bytes(
         (project.path / name).unlink()
     assert project.run("python", "-c", kill, check=False).returncode == -9
     assert not (project.path / outputs[0]).exists()
-    assert "continuing after epoch 2" in project.run("python", "-m", "stages.train").stdout
+    # a save after each of the three steps of an epoch
+    assert "continuing after epoch 1, step 2" in project.run("python", "-m", "stages.train").stdout
     assert [(project.path / name).read_bytes() for name in outputs] == before
     assert not list((project.path / ".checkpoints").iterdir())
 
