@@ -21,7 +21,7 @@ from agch.similarity import (
 SAMPLE = 2048
 TOO_HIGH, TOO_FLAT = 0.0, 0.03
 SAME = 1e-3
-"""How far, relatively, rounding alone keeps the similarities of equal rows apart, through a root."""
+"""How far, relatively, rounding keeps the similarities of equal rows apart, through a root."""
 
 
 class Graph(NamedTuple):
