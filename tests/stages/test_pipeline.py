@@ -183,7 +183,7 @@ def test_best_keeps_the_first_epoch_with_the_highest_validation_score(
     reproduced: Project, tmp_path: Path
 ) -> None:
     project = copy_of(reproduced, tmp_path / "copy")
-    project.set(train={"select": "best"})
+    project.set(train={"select": "best", "epochs": 5})
     project.run("python", "-m", "stages.train")
     folder = project.path / "plots/train/plots/metrics/validation"
     columns = [
