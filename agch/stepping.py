@@ -80,7 +80,7 @@ class Stepper:
         return taken
 
     def _count(self, taken: Tensor, names: list[str], values: Tensor) -> None:
-        """Skipped steps so far, those in a row, the longest row; and what was bad in the last."""
+        """Skipped steps so far, those in a row, the longest row, and what was bad in it."""
         total, in_a_row, longest = self.counts
         in_a_row = (in_a_row + 1) * ~taken
         self.counts = torch.stack([total + ~taken, in_a_row, torch.maximum(longest, in_a_row)])

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agch.files import sha256
+from benchmarks.clones import clone
 
 WRITTEN = (CHECKPOINTS := ".checkpoints", "models", "metrics", "plots")
 CONTINUED, AGAIN, BEFORE = WAYS = ("continued", "started again", "ended before the kill")
@@ -88,16 +89,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background jobs ignore it
     with tempfile.TemporaryDirectory() as name:
         stage = Stage([sys.executable, "-u", "-m", "stages.train"], Path(name) / "clone")
-        clone(Path.cwd(), stage.folder)
+        clone("HEAD", stage.folder)
         sys.exit(not proven(stage, asked.times, asked.seed, asked.signal))
-
-
-def clone(root: Path, place: Path) -> None:
-    """What is committed in a repository, with links to the inputs in its working tree."""
-    subprocess.run(["git", "clone", "-q", root, place], check=True)
-    (place / "data").mkdir(exist_ok=True)
-    for name in ("data/features.h5", "data/split.h5"):
-        (place / name).symlink_to((root / name).resolve())
 
 
 def proven(stage: Stage, times: int, seed: int, name: str) -> bool:

@@ -32,8 +32,9 @@ from agch.hyperparameters import TrainParams
 from agch.runtime import INSTRUCTION_SET, RuntimeParams, pin_runtime, seeded
 from agch.schema import parse
 from agch.training import Trainer
+from benchmarks.clones import clone
 from benchmarks.products import Recorder, replay
-from stages.train import FEATURES, METRICS, SPLIT, read_rows
+from stages.train import METRICS, read_rows
 
 BATCHES = (32, 128, 512, 4096)
 ROWS, LEAST_STEPS = 2048, 2
@@ -106,7 +107,9 @@ def linearity(rows: TrainingSet, settings: TrainParams) -> str:
 def tiled(rows: TrainingSet, count: int) -> TrainingSet:
     """The first `count` of the rows repeated over and over."""
     index = torch.arange(count, device=rows.image.device) % len(rows.image)
-    return TrainingSet(*(side[index] for side in rows))
+    image, text, label = rows.image[index], rows.text[index], rows.label[index]
+    shared = rows.image_input is rows.image
+    return TrainingSet(image, text, label, image if shared else rows.image_input[index])
 
 
 def fastest(*works: Callable[[], object]) -> list[float]:
@@ -135,37 +138,6 @@ def compare(revision: str, repeat: int) -> None:
             f"{asked} ({commit}): {shortest:.1f} s, validation map@50 {scores or 'without labels'}"
         )
     print(f"HEAD takes {seconds[1] / seconds[0]:.2f} x the time of {revision}")
-
-
-def clone(revision: str, to: Path) -> str:
-    """Clone this repository at `revision` to a new folder and give it this folder's data.
-
-    Returns:
-        The commit in short.
-
-    Raises:
-        InputError: There is no such commit.
-    """
-    try:
-        commit = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-    except InputError:
-        raise InputError(
-            f"git knows no commit '{revision}'; give a branch, tag or commit of this repository"
-        ) from None
-    git("clone", "--quiet", "--no-checkout", ".", str(to))
-    git("-C", str(to), "checkout", "--quiet", "--detach", commit)
-    for path in (FEATURES, SPLIT):
-        (to / path).parent.mkdir(exist_ok=True)
-        (to / path).symlink_to(path.resolve())
-    return git("rev-parse", "--short", commit)
-
-
-def git(*arguments: str) -> str:
-    """What a git command prints; raises `InputError` with its words where it fails."""
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise InputError(f"`git {' '.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout.strip()
 
 
 def train(tree: Path, revision: str) -> Run:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import kills
-from benchmarks.kills import Stage, clone, differences, interrupted, moments, proven
+from benchmarks.kills import Stage, differences, interrupted, moments, proven
 
 # It counts to 5 in a file; a test adds what happens at step 3 of one of its starts.
 COUNTING = """
@@ -231,22 +231,3 @@ def test_kills_at_drawn_moments_change_nothing(
     told, _, ways = last.partition("; ")
     assert told == "4 of 4 ended in the same bytes"
     assert sum(map(int, re.findall(r"\d+", ways))) == len(rounds) == 4
-
-
-def test_the_clone_has_what_is_committed_and_the_inputs_of_the_working_tree(tmp_path: Path) -> None:
-    root, place = tmp_path / "root", tmp_path / "clone"
-    (root / "data").mkdir(parents=True)
-    (root / "params.yaml").write_text("committed")
-    for command in (
-        ["init", "-q"],
-        ["add", "-A"],
-        ["-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-qm", "made"],
-    ):
-        subprocess.run(["git", *command], cwd=root, check=True)
-    (root / "params.yaml").write_text("changed since")
-    for name in ("features.h5", "split.h5", "codes.h5"):
-        (root / "data" / name).write_text(name)
-    clone(root, place)
-    assert (place / "params.yaml").read_text() == "committed"
-    assert sorted(path.name for path in (place / "data").iterdir()) == ["features.h5", "split.h5"]
-    assert (place / "data/split.h5").read_text() == "split.h5"

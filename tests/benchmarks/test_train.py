@@ -18,7 +18,8 @@ from agch.errors import InputError
 from agch.runtime import INSTRUCTION_SET
 from benchmarks import train
 from benchmarks.products import Layout, Product, Recorder, replay
-from benchmarks.train import ROUNDS, clone, fastest, git, linearity, main, speed, tiled
+from benchmarks.clones import clone, git
+from benchmarks.train import ROUNDS, fastest, linearity, main, speed, tiled
 from tests.agch import made
 
 aten = torch.ops.aten
@@ -153,6 +154,13 @@ def test_tiled_rows_begin_again_where_they_end() -> None:
     for side, source in zip(found, rows, strict=True):
         assert torch.equal(side, source[[0, 1, 2, 0, 1, 2, 0]])
     assert torch.equal(tiled(rows, 2).text, rows.text[:2])
+    assert found.image_input is found.image  # as the rows have it: it is read once a step
+
+
+def test_tiled_rows_keep_an_input_of_their_own() -> None:
+    rows = made.clusters(3)
+    own = rows._replace(image_input=2 * rows.image)
+    assert torch.equal(tiled(own, 4).image_input, own.image_input[[0, 1, 2, 0]])
 
 
 @pytest.fixture
@@ -304,6 +312,7 @@ def test_a_clone_has_what_was_committed_and_the_data_of_this_folder(
     project: Path, tmp_path: Path
 ) -> None:
     tree = tmp_path / "tree"
+    (project / "stages/__init__.py").write_text("changed since")
     assert git("rev-parse", "--short", "old") == clone("old", tree)
     assert (tree / "stages/__init__.py").read_text() == "SCORE = 0.25\n"
     assert (tree / "data/split.h5").resolve() == project / "data/split.h5"
