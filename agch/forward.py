@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
@@ -9,6 +12,8 @@ from agch.batches import Batch
 from agch.dropout import Dropout
 from agch.model import AGCH, Encoded, Helped
 from agch.ranks import ALONE, Ranks
+
+Made = TypeVar("Made")
 
 
 class Forward:
@@ -32,8 +37,8 @@ class Forward:
             if isinstance(module, Dropout):
                 module.rank, module.ranks = ranks
         encode, help_ = ranks.parallel(model), model.help
-        self._encode = torch.compile(encode) if compiled else encode
-        self._help = torch.compile(help_) if compiled else help_
+        self._encode = _compile(encode) if compiled else encode
+        self._help = _compile(help_) if compiled else help_
 
     def encode(self, batch: Batch) -> Encoded:
         """Both encoders on this process's rows; the rows of all."""
@@ -49,3 +54,14 @@ class Forward:
 
     def _autocast(self, like: Tensor) -> torch.autocast:
         return torch.autocast(like.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+
+def _compile(function: Callable[..., Made]) -> Callable[..., Made]:
+    """By torch; on a CPU for the instruction set of `agch.runtime`.
+
+    torch keeps what it has compiled for other processes and does not look whether their
+    instruction set was the same: without the width of the vectors among the options, code made
+    for one could be run with another, with wrong numbers.
+    """
+    compiled: Callable[..., Made] = torch.compile(function, options={"cpp.simdlen": 256})
+    return compiled

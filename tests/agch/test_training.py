@@ -1,7 +1,11 @@
 """Training on made data: no labels, the same bits again, each block by its own step."""
 
 import math
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +17,7 @@ from agch.encoders import build
 from agch.errors import InputError
 from agch.model import Encoded
 from agch.objective import Objective
-from agch.runtime import seeded
+from agch.runtime import INSTRUCTION_SET, seeded
 from agch.similarity import aggregated_similarity, normalised_adjacency, weighted_rows
 from agch.stepping import MOST_SKIPPED, compute_dtype
 from agch.validation import Validator
@@ -570,3 +574,21 @@ def test_delta_of_zero_trains_without_graph_networks(schedule):
 def test_compiled_networks_train_as_the_others_do():
     plain, compiled = (run(trainer(compile=each), 2) for each in (False, True))
     assert compiled == [pytest.approx(record, rel=1e-4) for record in plain]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("c++"), reason="torch.compile needs a C++ compiler")
+def test_what_was_compiled_for_other_instructions_is_not_run(tmp_path):
+    # torch looks for compiled code by the networks and its options, not by the instruction set
+    script = "from made import run, trainer; print(run(trainer(compile=True), 1)[0]['loss/total'])"
+    pin = "from agch.runtime import pin_instruction_set; pin_instruction_set(); "
+    environment = os.environ | {
+        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
+    }
+    environment = {name: x for name, x in environment.items() if name not in INSTRUCTION_SET}
+    losses = [
+        float(subprocess.check_output([sys.executable, "-c", code], env=environment))
+        for code in (pin + script, script, pin + script)
+    ]
+    assert losses == [pytest.approx(run(trainer(), 1)[0]["loss/total"], rel=1e-4)] * 3

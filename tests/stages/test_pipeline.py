@@ -298,7 +298,12 @@ def test_alexnets_layers_are_trained_from_pool5(
     weights = str(alexnet_weights)
     project.set(
         extract={"backbone": "alexnet", "weights": weights, "pool5": True},
-        train={"image_encoder": "alexnet_fc", "epochs": 1, "bits": 8},
+        train={
+            "image_encoder": "alexnet_fc",
+            "epochs": 1,
+            "bits": 8,
+            "learning_rate": dict.fromkeys(("image", "text", "fusion", "gcn"), 0.0003),
+        },
     )
     project.run("dvc", "repro", "evaluate")
     with h5py.File(project.path / "data/features.h5") as features:
