@@ -68,7 +68,7 @@ def memory_estimate(shapes: Shapes, params: TrainParams) -> Memory:
     phases = [
         Memory(data + _look(shapes, params), weights, LIBRARIES + _distribution(shapes, params)),
         # gradients before the old ones go, and what measuring the pace puts back
-        Memory(data + codes, (held + 2) * weights, LIBRARIES + _step(model, params)),
+        Memory(data + codes, (held + 2) * weights, LIBRARIES + _step(shapes, model, params)),
         Memory(data + codes, (held + 1 + moments) * weights, LIBRARIES),
     ]
     return max(phases, key=lambda phase: phase.total)
@@ -159,15 +159,17 @@ def _look(shapes: Shapes, params: TrainParams) -> int:
 
 def _distribution(shapes: Shapes, params: TrainParams) -> int:
     """JDSH first holds the similarities within all batches, with two copies."""
-    return 3 * FLOAT * shapes.rows * params.batch if params.method == "jdsh" else 0
+    size = min(params.batch, shapes.rows)
+    return 3 * FLOAT * shapes.rows * size if params.method == "jdsh" else 0
 
 
-def _step(model: AGCH, params: TrainParams) -> int:
+def _step(shapes: Shapes, model: AGCH, params: TrainParams) -> int:
     """Inputs and outputs of all layers; on top of them pairs, or later as many gradients."""
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     widths = sum(layer.in_features + layer.out_features for layer in layers)
-    pairs = params.batch * (PEER if params.method != "agch" else _products(model, params) + STEPPED)
-    return FLOAT * params.batch * (widths + max(pairs, widths))
+    size = min(params.batch, shapes.rows)
+    pairs = size * (PEER if params.method != "agch" else _products(model, params) + STEPPED)
+    return FLOAT * size * (widths + max(pairs, widths))
 
 
 def _products(model: AGCH, params: TrainParams) -> int:

@@ -37,9 +37,10 @@ class Steps:
 
     Attributes:
         step: Takes a step on a batch; returns what is to be recorded of it.
+        size: Rows of a batch: as many as asked for, or as there are.
 
     Raises:
-        InputError: There are fewer rows than a batch holds.
+        InputError: There are too few rows for a batch.
     """
 
     step: Callable[[Batch], Terms]
@@ -47,10 +48,12 @@ class Steps:
     def __init__(
         self, rows: TrainingSet, params: TrainParams, start: dict[str, Tensor] | None, ranks: Ranks
     ) -> None:
-        if len(rows.image) < params.batch:
+        count = len(rows.image)
+        self.size = min(params.batch, count - count % ranks.size)
+        if self.size < 2:
             raise InputError(
-                f"train.batch is {params.batch}, but there are only {len(rows.image)} training "
-                "rows; lower train.batch or raise split.train"
+                f"{count} training rows for {ranks.size} processes make no batch, which has 2 rows "
+                "at least; raise split.train"
             )
         self.rows, self.params, self.device = rows, params.in_force(), rows.image.device
         self.model = build(params, rows.image_input.shape[1], rows.text.shape[1]).to(self.device)
@@ -61,10 +64,10 @@ class Steps:
         self.dtype = compute_dtype(params.precision, self.device)
         self.objective = Objective(self.params)
         self.graphs = Graphs(rows, self.params)
-        self.others = 1 - torch.eye(params.batch, device=self.device)
+        self.others = 1 - torch.eye(self.size, device=self.device)
         self.codes = torch.empty(0, device=self.device)
         if params.method != "agch":
-            self.peer = PEERS[params.method](rows, params.batch)
+            self.peer = PEERS[params.method](rows, self.size)
             schedule, self.step = "joint", self._follow
         elif params.schedule == "joint":
             schedule, self.step = "joint", self._join
@@ -115,7 +118,7 @@ class Steps:
         count = len(self.rows.image)
         codes = torch.empty(count, self.params.bits, device=self.device)
         self.model.eval()
-        for index in torch.arange(count, device=self.device).split(self.params.batch):
+        for index in torch.arange(count, device=self.device).split(self.size):
             batch = self.rows.select(index)
             encoded = self.forward.encode(batch)
             graph = self.graphs(batch, encoded.image_features)

@@ -41,9 +41,9 @@ class Trainer(Steps):
         ranks: Ranks = ALONE,
     ) -> None:
         super().__init__(rows, params, start, ranks)
-        self.generator, self.ranks, self.own = generator, ranks, ranks.part(params.batch)
+        self.generator, self.ranks, self.own = generator, ranks, ranks.part(self.size)
         self.epochs = self.position = 0
-        self.steps_per_epoch = len(rows.image) // params.batch
+        self.steps_per_epoch = len(rows.image) // self.size
         self.order = torch.empty(0, dtype=torch.int64, device=self.device)
         self.means = Means(self.device)
 
@@ -68,9 +68,8 @@ class Trainer(Steps):
         if not len(self.order):
             order = torch.randperm(len(self.rows.image), generator=self.generator)
             self.order = order.to(self.device)
-        size = self.params.batch
         while self.position < self.steps_per_epoch:
-            index = self.order[self.position * size :][:size]
+            index = self.order[self.position * self.size :][: self.size]
             self.means.add(self.step(self.rows.select(index, self.own)))
             self.position += 1
             if self.position % MOST_SKIPPED == 0:
@@ -113,7 +112,7 @@ class Trainer(Steps):
 
     def pace(self, steps: int = 3) -> float:
         """Seconds that a step takes, from trying some, of which nothing is left."""
-        before, index = deepcopy(self.state()), torch.arange(self.params.batch, device=self.device)
+        before, index = deepcopy(self.state()), torch.arange(self.size, device=self.device)
         self.model.train()
         for timed in (1, steps):  # the first one starts and compiles what is needed
             start = time.perf_counter()

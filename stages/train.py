@@ -83,6 +83,8 @@ def train(
         follow(trainer, saved, settings.epochs)
         return
     fit = Fit(trainer, Validator(rows, validation_rows), saved, settings.select, interruption)
+    if trainer.size < settings.batch:
+        print(f"train.batch is {settings.batch}; all {trainer.size} rows make one batch")
     left = settings.epochs * trainer.steps_per_epoch - trainer.steps_done
     print(f"{left} steps to go, {1000 * pace:.1f} ms each: {tqdm.format_interval(left * pace)}")
     if settings.tensorboard:

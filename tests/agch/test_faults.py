@@ -321,9 +321,10 @@ def test_a_batch_of_one_row_is_refused_by_name():
 
 
 @pytest.mark.parametrize("settings", [ALTERNATING, JOINT, JDSH], ids=str)
-def test_one_row_fewer_than_a_batch_is_refused_by_name(settings):
-    with pytest.raises(InputError, match=r"train\.batch is 8, .* only 7 .* lower train\.batch"):
-        trainer(clusters(7), **settings)
+def test_a_single_row_is_refused_and_two_train(settings):
+    with pytest.raises(InputError, match="^1 training rows .* make no batch, .* raise split.train"):
+        trainer(clusters(1), **settings)
+    watched_run(trainer(clusters(2), **settings), 3)
 
 
 @pytest.mark.parametrize("settings", [ALTERNATING, JOINT], ids=str)

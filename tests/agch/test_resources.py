@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SMALL = Shapes(rows=8, validation_rows=2, image=6, text=9, image_input=6, labels=4)
 """Of `made.clusters`; with small parameters the peak is a step."""
+MANY = SMALL._replace(rows=2 * 10**5)
 PARAMETERS = 816
 """6-8-8 and 9-8-8 units with biases, fusion 16-8, two graph networks 8-8-8-8 with one bias each."""
 
@@ -105,16 +106,20 @@ def test_large_networks_peak_while_weights_and_moments_are_written():
 def test_pairs_of_a_batch_are_one_matrix_for_each_product_and_ten_more(changes, products):
     # twice the batch: the layers count twice, the pairs four times
     once, twice = (
-        estimate(batch=batch, **changes).batch - LIBRARIES for batch in (10**5, 2 * 10**5)
+        estimate(MANY, batch=batch, **changes).batch - LIBRARIES for batch in (10**5, 2 * 10**5)
     )
     assert twice - 2 * once == 2 * 4 * 10**10 * (products + 10)
 
 
 @pytest.mark.parametrize("method", ["djsrh", "jdsh"])
 def test_pairs_of_a_batch_are_eight_matrices_for_a_peer(method):
-    # rows fewer than the batch, so that the similarities of all batches are fewer, too
-    once, twice = (estimate(batch=batch, method=method).batch for batch in (10**5, 2 * 10**5))
+    once, twice = (estimate(MANY, batch=size, method=method).batch for size in (10**5, 2 * 10**5))
     assert twice - 2 * once == 2 * 4 * 10**10 * 8 - LIBRARIES
+
+
+@pytest.mark.parametrize("method", ["agch", "jdsh"])
+def test_a_batch_is_never_larger_than_the_training_rows(method):
+    assert estimate(batch=10**5, method=method) == estimate(batch=8, method=method)
 
 
 def test_layers_hold_inputs_outputs_and_as_much_for_gradients_where_pairs_are_few():

@@ -17,9 +17,11 @@ from agch.encoders import build
 from agch.errors import InputError
 from agch.model import Encoded
 from agch.objective import Objective
+from agch.ranks import Ranks
 from agch.runtime import INSTRUCTION_SET, seeded
 from agch.similarity import aggregated_similarity, normalised_adjacency, weighted_rows
 from agch.stepping import MOST_SKIPPED, compute_dtype
+from agch.training import Trainer
 from agch.validation import Validator
 
 SCHEDULES = pytest.mark.parametrize("schedule", ["alternating", "joint"])
@@ -60,10 +62,23 @@ def test_a_process_has_inputs_of_its_own_rows_and_the_numbers_of_all():
     assert (batch.image.tolist(), batch.text.tolist()) == ([[9], [0]], [[90], [0]])
 
 
-def test_fewer_rows_than_a_batch_is_an_error_with_both_numbers():
-    with pytest.raises(InputError, match=r"train\.batch is 8, .* only 7 training rows; lower"):
-        trainer(clusters(7), batch=8)
-    trainer(clusters(8), batch=8).epoch()  # one batch is enough
+@pytest.mark.parametrize("changes", [{}, {"schedule": "joint"}, {"method": "jdsh"}], ids=str)
+def test_fewer_rows_than_a_batch_make_one_batch_of_all(changes):
+    small, whole = (trainer(clusters(7), batch=batch, **changes) for batch in (8, 7))
+    assert (small.size, small.steps_per_epoch) == (7, 1)
+    for made in (small, whole):
+        torch.manual_seed(0)
+        made.records = run(made, 2)
+    assert small.records == whole.records and same(weights(small), weights(whole))
+
+
+def test_processes_share_the_rows_evenly_or_have_no_batch(monkeypatch):
+    monkeypatch.setattr(Ranks, "parallel", lambda ranks, model: model.encode)
+    assert Trainer(clusters(7), params(batch=8), seeded(0), ranks=Ranks(1, 3)).own == slice(2, 4)
+    with pytest.raises(
+        InputError, match="^1 training rows for 2 processes make no batch, .*; raise"
+    ):
+        Trainer(clusters(1), params(batch=8), seeded(0), ranks=Ranks(0, 2))
 
 
 @SCHEDULES

@@ -361,7 +361,6 @@ def test_the_wrong_width_of_features_is_one_clear_error(
     [
         ("train", {"epochz": 3}, "train.epochz: unknown key; did you mean 'epochs'?"),
         ("train", {"bits": 12}, "train.bits: must be a multiple of 8"),
-        ("train", {"batch": 4096}, "train.batch is 4096, but there are only 24 training rows"),
     ],
 )
 def test_a_stage_refuses_its_parameters_before_it_works(
