@@ -119,7 +119,8 @@ def make_project(path: Path) -> Project:
         data={"path": "made.zip"},
         split={"query": 8, "train": 1.0, "validation": 8},
         train={
-            **{"bits": 8, "epochs": 4, "batch": 8, "hidden": 32, "gcn_hidden": [16, 16]},
+            **{"bits": 8, "epochs": 4, "batch": 8, "lambda": 10.0, "hidden": 32},
+            "gcn_hidden": [16, 16],
             "learning_rate": dict.fromkeys(("image", "text", "fusion", "gcn"), 0.01),
         },
         baseline={"components": 64},
