@@ -25,10 +25,10 @@ class Fit:
     Args:
         select: What `weights` returns, those of the `last` or the `best` epoch.
         interruption: Where signals arrive.
-        show: Told of each epoch, counted from 0, as soon as it has been validated.
 
     Attributes:
         history: What was recorded of each epoch.
+        shows: Told of each epoch, counted from 0, as soon as it has been validated.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class Fit:
         saved: Checkpoint,
         select: str,
         interruption: Interruption,
-        show: Show = lambda epoch, record: None,
     ) -> None:
         self.trainer, self.validator, self.saved = trainer, validator, saved
-        self.select, self.interruption, self.show = select, interruption, show
+        self.select, self.interruption = select, interruption
+        self.shows: list[Show] = []
         self.history: History = []
         self.pending: Record = {}
         self.best: dict[str, Any] = {}
@@ -98,7 +98,8 @@ class Fit:
                 self.best = {k: v.clone() for k, v in self.trainer.model.state_dict().items()}
             seconds = time.perf_counter() - start
             tqdm.write(f"epoch {len(self.history)}: {in_a_line(record)}, {seconds:.2f} s")
-            self.show(len(self.history) - 1, record)
+            for show in self.shows:
+                show(len(self.history) - 1, record)
 
     def _after_step(self) -> None:
         self.saved.save_if_due(self.state)

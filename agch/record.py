@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def in_a_line(record: Record) -> str:
     scores = ", ".join(f"{d} {record[f'validation/{d}']:.3f}" for d in measured(record))
     loss = f"loss {record['loss/total']:.3f}"
     return f"{loss}, validation map@50 {scores}" if scores else loss
+
+
+def report(path: Path, epoch: int, record: Record) -> None:
+    """Append the epoch and its score as a line of JSON, for whoever follows the run."""
+    if measured(record):
+        with path.open("a", encoding="utf-8") as file:
+            print(json.dumps({"step": epoch, "score": score(record)}), file=file)
 
 
 def loss_terms(history: History) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from agch.free_memory import free_memory
 from agch.hyperparameters import TrainParams
 from agch.interruption import Interrupted, Interruption
 from agch.ranks import Ranks, join
-from agch.record import best_epoch, in_a_line, summary, warn_of_collapse, write_curves
+from agch.record import best_epoch, in_a_line, report, summary, warn_of_collapse, write_curves
 from agch.resources import check_memory, facts, memory_estimate
 from agch.runtime import RuntimeParams, pin_runtime, seeded
 from agch.target import describe
@@ -43,6 +44,7 @@ MODEL = Path("models/agch.pt")
 CURVES = Path("plots/train")
 METRICS = Path("metrics/train.json")
 CHECKPOINTS = Path(os.environ.get("AGCH_CHECKPOINTS", ".checkpoints"))
+PROGRESS = os.environ.get("STUDIO_PROGRESS")
 BOARDS = Path(os.environ.get("AGCH_TENSORBOARD", "tensorboard"))
 
 
@@ -88,7 +90,9 @@ def train(
     left = settings.epochs * trainer.steps_per_epoch - trainer.steps_done
     print(f"{left} steps to go, {1000 * pace:.1f} ms each: {tqdm.format_interval(left * pace)}")
     if settings.tensorboard:
-        fit.show = TensorBoard(BOARDS / key, len(fit.history)).show
+        fit.shows.append(TensorBoard(BOARDS / key, len(fit.history)).show)
+    if PROGRESS:
+        fit.shows.append(partial(report, Path(PROGRESS)))
     fit.run(settings.epochs)
     write(fit, resolved)
     saved.discard()

@@ -99,7 +99,7 @@ def fit(
     made, saved = trainer(rows, seed), Checkpoint(folder, key)
     run = Fit(made, validator or Scores(made), saved, select, interruption or Interruption())
     if shown is not None:
-        run.show = lambda epoch, record: shown.append((epoch, record))
+        run.shows.append(lambda epoch, record: shown.append((epoch, record)))
     return run
 
 
@@ -379,13 +379,10 @@ def test_an_epoch_whose_line_was_interrupted_is_whole(tmp_path, unbroken):
     shown = []
     with Interruption() as interruption:
         first = fit(tmp_path, "best", interruption=interruption)
-        first.show = lambda epoch, record: (
-            shown.append(epoch),
-            signal.raise_signal(signal.SIGTERM),
-        )
+        first.shows += [lambda *_: shown.append(1), lambda *_: signal.raise_signal(signal.SIGTERM)]
         with pytest.raises(Interrupted):
             first.run(EPOCHS)
-    assert shown == [0] and len(first.history) == 1
+    assert shown == [1] and len(first.history) == 1
     second = fit(tmp_path, "best", seed=1)
     assert second.history == first.history and same(second.best, first.best)
     assert_equal(finished(second), unbroken["best"])
