@@ -15,7 +15,7 @@ setup: $(INSTALLED) ## create the environment and install what the project needs
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@[ -x "$(ENV)/bin/python" ] || $(PYTHON) -m venv "$(ENV)"
-	python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	python -m pip install --quiet --constraint constraints.txt --editable '.[dev,studio]'
 	@touch "$@"
 
 extras: setup ## what CLIP, SigLIP, sentence embeddings and TensorBoard need

@@ -1,0 +1,41 @@
+"""What the platform must know of AGCH (`docs/method.md`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.adapters import Adapter
+
+
+class AGCHAdapter(Adapter):
+    """Studies of the training; the validation rows decide, never the queries."""
+
+    name = "agch"
+    objectives = ("metrics/train.json:validation.i2t.map@50,validation.t2i.map@50",)
+    epochs = "train.epochs"
+    subset = "split.train"
+    commands = (("python", "-m", "stages.split"), ("python", "-m", "stages.train"))
+    inputs = ("agch", "stages", "data/features.h5")
+    sections = ("train.", "split.train")
+
+    def search_ranges(self) -> dict[str, Any]:
+        """Around the committed values, a factor of about four each way."""
+        return {
+            "train.alpha": {"low": 0.25, "high": 4.0, "log": True},
+            "train.beta": {"low": 0.25, "high": 4.0, "log": True},
+            "train.fusion": [True, False],
+            "train.lambda": {
+                "low": 40.0,
+                "high": 640.0,
+                "log": True,
+                "when": {"train.fusion": True},
+            },
+            "train.delta": {"low": 0.001, "high": 0.1, "log": True},
+            "train.gamma_v": {"low": 0.1, "high": 1.0},
+            "train.gamma_t": {"low": 0.1, "high": 1.0},
+            "train.learning_rate.image": {"low": 0.0003, "high": 0.005, "log": True},
+            "train.learning_rate.text": {"low": 0.0003, "high": 0.005, "log": True},
+            "train.extensions.contrastive": {"low": 0.4, "high": 6.0, "log": True},
+            "train.extensions.temperature": {"low": 0.1, "high": 0.6},
+            "train.extensions.dropout": {"low": 0.0, "high": 0.7},
+        }

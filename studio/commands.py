@@ -1,0 +1,194 @@
+"""What each command does: prints for people, returns the same for `--json`."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from studio.adapters import get_adapter
+from studio.engines import engine_or_random
+from studio.errors import StudioError
+from studio.importance import importance as measured_importance
+from studio.process import environment
+from studio.promotion import chosen
+from studio.promotion import promote as promoted
+from studio.runners import Runner
+from studio.runners.dvc import DvcRunner
+from studio.runners.local import ProcessRunner
+from studio.search import Search
+from studio.store import FOLDER, Store
+from studio.study import Settings, Study, check
+from studio.study import create as created
+from studio.trials import Trial, complete
+from studio.words import engine_note, in_a_line, in_words, numbers, stand_in_a_line
+from studio.written import written_space
+
+LOGS = FOLDER / "logs"
+PROJECT = Path()
+
+
+def create(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
+    """Create a study, and say what it will do; with `--dry-run` only say it."""
+    adapter = get_adapter(asked.adapter)
+    earlier = Study(store, asked.earlier) if asked.earlier else None
+    used = engine_or_random(asked.engine).name
+    settings = Settings(
+        adapter=adapter.name,
+        space=written_space(adapter.search_ranges(), asked.space, asked.set).described(),
+        objectives=asked.objective or list(adapter.objectives),
+        engine=asked.engine,
+        engine_used=used,
+        options={"pruner": asked.pruner},
+        runner=asked.runner,
+        trials=asked.n_trials,
+        seconds=asked.timeout,
+        epochs=asked.epochs,
+        subset=asked.subset,
+        jobs=asked.jobs,
+        keep=asked.keep,
+        seed=asked.seed,
+        baseline=_head(),
+    )
+    check(asked.name, settings, store)
+    say = print if not asked.json else _silent
+    for line in in_words(settings):
+        say(line)
+    reused = 0
+    if not asked.dry_run:
+        _, reused = created(store, asked.name, settings, earlier)
+        if earlier:
+            say(f"{reused} trials of '{earlier.name}' come along")
+        say(f"study '{asked.name}' is there; run it by `studio study run {asked.name}`")
+    return {"name": asked.name, "reused": reused, **asdict(settings)}
+
+
+def run(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
+    """Run the trials that are left, with a line for each."""
+    study = Study(store, asked.name)
+    runner: Runner
+    if study.settings.runner == "dvc":
+        runner = DvcRunner(PROJECT)
+    else:
+        runner = ProcessRunner(study.adapter, PROJECT)
+    say = tqdm.write if not asked.json else _silent
+    if engine := engine_note(study.settings):
+        say(engine)
+    done = sum(trial.state != "running" for trial in study.trials())
+    with tqdm(total=study.settings.trials, initial=done, unit="trial", disable=None) as bar:
+
+        def show(trial: Trial) -> None:
+            say(in_a_line(trial))
+            bar.update()
+
+        search = Search(study, runner, LOGS, show)
+        try:
+            search.run(asked.jobs or study.settings.jobs)
+        finally:
+            runner.close()
+    found = stand(study)
+    say(stand_in_a_line(found))
+    return found
+
+
+def status(store: Store, asked: argparse.Namespace) -> Any:
+    """How one study stands, or a line for each of all."""
+    if asked.name is None:
+        rows = [stand(Study(store, name)) for name in store.names()]
+        if not asked.json:
+            print("\n".join(map(stand_in_a_line, rows)) or "no study yet; studio study create NAME")
+        return rows
+    study = Study(store, asked.name)
+    found = stand(study)
+    if not asked.json:
+        print("\n".join([*in_words(study.settings), stand_in_a_line(found)]))
+    return found
+
+
+def best(store: Store, asked: argparse.Namespace) -> list[dict[str, Any]]:
+    """The trials that no other one beats."""
+    study = Study(store, asked.name)
+    front = [chosen(study, trial.number) for trial in study.engine().best()]
+    if not front:
+        chosen(study, None)
+    if not asked.json:
+        for trial in front:
+            print(in_a_line(trial))
+            for name, value in trial.values.items():
+                print(f"  {name}={value}")
+    return [asdict(trial) for trial in front]
+
+
+def importance(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
+    """The share of each parameter in the objective."""
+    found = measured_importance(Study(store, asked.name))
+    if not asked.json:
+        print(f"from {found['trials']} completed trials, pruned ones not counted")
+        for evaluator, shares in found["shares"].items():
+            print(f"{evaluator}:")
+            for name, share in sorted(shares.items(), key=lambda item: -item[1]):
+                print(f"  {name:32} {share:6.1%} {'#' * round(40 * share)}")
+    return found
+
+
+def promote(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
+    """The best or a chosen trial, with full epochs and data."""
+    study = Study(store, asked.name)
+    trial = chosen(study, asked.trial)
+    name, scores = promoted(study, trial, DvcRunner(PROJECT), LOGS)
+    if not asked.json:
+        print(f"trial {trial.number} is experiment {name}: {numbers(scores)}")
+    if asked.apply:
+        command = ["dvc", "exp", "apply", name]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+        if done.returncode:
+            raise StudioError(f"experiment {name} is there, but `dvc exp apply`: {done.stderr}")
+    return {"experiment": name, "trial": trial.number, "scores": scores}
+
+
+def export(store: Store, asked: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row for each trial."""
+    study = Study(store, asked.name)
+    trials = study.trials()
+    if not asked.json:
+        names = [param.name for param in study.space]
+        writer = csv.writer(sys.stdout)
+        writer.writerow(["number", "state", *study.settings.objectives, *names])
+        for trial in trials:
+            scores = trial.scores or [""] * len(study.objectives)
+            values = [trial.values.get(name, "") for name in names]
+            writer.writerow([trial.number, trial.state, *scores, *values])
+    return [asdict(trial) for trial in trials]
+
+
+def stand(study: Study) -> dict[str, Any]:
+    """Counts by state, and the best scores."""
+    trials = study.trials()
+    states = {state: 0 for state in ("complete", "pruned", "failed", "cancelled", "running")}
+    for trial in trials:
+        states[trial.state] += 1
+    front = study.engine().best() if complete(trials) else []
+    return {
+        "name": study.name,
+        "trials": study.settings.trials,
+        "states": states,
+        "engine": study.settings.engine,
+        "engine_used": study.settings.engine_used,
+        "best": [{"trial": trial.number, "scores": trial.scores} for trial in front],
+        "promoted": study.notes.get("promoted"),
+    }
+
+
+def _head() -> str | None:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip() or None
+
+
+def _silent(line: str) -> None:
+    """Where JSON is asked for, it is all there is."""

@@ -1,0 +1,5 @@
+"""The one error that users are meant to read."""
+
+
+class StudioError(Exception):
+    """Something the user can mend; the message says what was found, expected and what to do."""

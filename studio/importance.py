@@ -1,0 +1,34 @@
+"""Which parameters matter: computed once, kept with the study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.errors import StudioError
+from studio.study import Study
+from studio.trials import complete
+
+LEAST = 25
+"""Complete trials below which importance is noise."""
+
+
+def importance(study: Study) -> dict[str, Any]:
+    """Shares by evaluator and parameter, with the number of complete trials they are from.
+
+    Raises:
+        StudioError: A sentence that says why there is nothing to show.
+    """
+    engine, count = study.engine(), len(complete(study.trials()))
+    if "importance" not in engine.capabilities:
+        raise StudioError(
+            f"importance needs the engine optuna; study '{study.name}' uses {engine.name}"
+        )
+    if count < LEAST:
+        raise StudioError(
+            f"importance is shown from {LEAST} complete trials on; study '{study.name}' has {count}"
+        )
+    known = study.store.settings(study.name).get("importance")
+    if not known or known["trials"] != count:
+        known = {"trials": count, "shares": engine.importance()}
+        study.store.note(study.name, "importance", known)
+    return dict(known)

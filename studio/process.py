@@ -1,0 +1,153 @@
+"""A command in a process group of its own: progress, and an end that leaves nothing running.
+
+Progress is a line of JSON, {"step": 3, "score": 0.61}, for each step, in the file that the variable
+STUDIO_PROGRESS names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from studio.errors import StudioError
+
+PROGRESS = "STUDIO_PROGRESS"
+POLL = 0.1
+PATIENCE = 10.0
+"""Seconds to look for progress, and to wait for the end after SIGINT."""
+TAIL = 4000
+
+
+class Watch(Protocol):
+    """Who wants to know how a command goes."""
+
+    def started(self, group: dict[str, float]) -> None:
+        """Told once of the process group, as `kill_left` takes it."""
+
+    def stop(self, news: list[tuple[int, float]]) -> bool:
+        """Told often what was reported since; whether the command is to end now."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended; `stopped` if that was asked for."""
+
+    status: int
+    stopped: bool
+    tail: str
+
+
+def run(command: Sequence[str], log: Path, watch: Watch, cwd: Path | None = None) -> Ended:
+    """Run it, with what it prints in `log`, until it ends or `watch` says so.
+
+    SIGINT goes to the whole group, because a program that starts others may not pass a signal on;
+    SIGKILL where that does not help.
+
+    Returns:
+        How it ended, with the end of the log.
+
+    Raises:
+        StudioError: There is no such program.
+    """
+    with tempfile.TemporaryDirectory() as folder, log.open("ab") as output:
+        progress = Progress(Path(folder) / "progress.jsonl")
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env={**environment(), PROGRESS: str(progress.path)},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StudioError(f"cannot run {command[0]}: {error}") from None
+        stopped = False
+        try:
+            watch.started({"group": process.pid, "born": psutil.Process(process.pid).create_time()})
+            while process.poll() is None and not stopped:
+                time.sleep(POLL)
+                stopped = watch.stop(progress.news())
+        finally:
+            _end(process.pid)
+            process.wait()
+        watch.stop(progress.news())
+    with log.open("rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
+        tail = file.read().decode("utf-8", "replace")
+    return Ended(process.returncode, stopped, tail)
+
+
+def environment() -> dict[str, str]:
+    """Ours, with the programs beside the interpreter that runs this first on the path."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path}
+
+
+class Progress:
+    """What a command has reported so far, read on from where it was left."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.place = path, 0
+
+    def news(self) -> list[tuple[int, float]]:
+        """Steps and scores that have come; a line that is not whole yet waits."""
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as file:
+            file.seek(self.place)
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self.place += len(whole) + len(newline)
+        return [found for line in whole.splitlines() for found in _reports(line)]
+
+
+def kill_left(group: Mapping[str, float]) -> None:
+    """End the group of a command whose watcher was killed, if it is still that group."""
+    try:
+        same = psutil.Process(int(group["group"])).create_time() == group["born"]
+    except psutil.NoSuchProcess:
+        return
+    if same:
+        _end(int(group["group"]))
+
+
+def _reports(line: bytes) -> Iterator[tuple[int, float]]:
+    """The report in a line, if it is one: what else a program writes there ends no trial."""
+    try:
+        report = json.loads(line)
+        yield int(report["step"]), float(report["score"])
+    except (ValueError, TypeError, KeyError, OverflowError):
+        pass
+
+
+def _end(group: int) -> None:
+    """Leave no process of the group, whether its first one has ended or not."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        until = time.monotonic() + PATIENCE
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+        while _alive(group) and time.monotonic() < until:
+            time.sleep(POLL / 10)
+
+
+def _alive(group: int) -> bool:
+    """Whether one of the group still runs; what has ended and is not waited for does not."""
+    for number in psutil.pids():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(number) == group:
+                if psutil.Process(number).status() != psutil.STATUS_ZOMBIE:
+                    return True
+    return False

@@ -1,0 +1,75 @@
+"""Promotion: a trial becomes an experiment of its own, with full epochs and all data."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from studio.errors import StudioError
+from studio.process import Watch
+from studio.runners.dvc import DvcRunner
+from studio.study import Study
+from studio.trials import Trial
+
+
+class Patient(Watch):
+    """Lets a run go on to its end, unless it is cancelled."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+
+    def started(self, group: dict[str, float]) -> None:
+        """Nobody has to know."""
+
+    def stop(self, news: list[tuple[int, float]]) -> bool:
+        """Once it is cancelled."""
+        return self.cancelled.is_set()
+
+
+def chosen(study: Study, number: int | None) -> Trial:
+    """The trial of this number, or the best one, the first made of several.
+
+    Raises:
+        StudioError: It is not complete, or none is.
+    """
+    if number is None:
+        front = study.engine().best()
+        if not front:
+            raise StudioError(f"study '{study.name}' has no complete trial yet")
+        return front[0]
+    trials = {trial.number: trial for trial in study.trials()}
+    if number not in trials or trials[number].state != "complete":
+        state = trials[number].state if number in trials else "missing"
+        raise StudioError(f"trial {number} of '{study.name}' is {state}; it has to be complete")
+    return trials[number]
+
+
+def promote(study: Study, trial: Trial, runner: DvcRunner, logs: Path) -> tuple[str, list[float]]:
+    """Run the project with the trial's values, and with nothing that made the trial cheaper.
+
+    Returns:
+        The name of the experiment, and its scores.
+
+    Raises:
+        StudioError: The run failed.
+    """
+    name = free_name(f"{study.name}-best", runner)
+    logs.mkdir(parents=True, exist_ok=True)
+    watch, log = Patient(), logs / f"{name}.log"
+    with ThreadPoolExecutor(1) as pool:  # Ctrl-C comes to us: the runner knows when to stop
+        try:
+            ended = pool.submit(runner.run, name, trial.values, log, watch).result()
+        finally:
+            watch.cancelled.set()
+    if ended.status:
+        raise StudioError(f"experiment {name} failed; the end of what it printed:\n{ended.tail}")
+    scores = [each.score(lambda path: runner.read(name, path)) for each in study.objectives]
+    study.store.note(study.name, "promoted", {"trial": trial.number, "experiment": name})
+    return name, scores
+
+
+def free_name(wanted: str, runner: DvcRunner) -> str:
+    """The name, or the first of NAME-2, NAME-3, ... that no experiment has."""
+    names = (wanted if count == 1 else f"{wanted}-{count}" for count in range(1, 10**6))
+    return next(name for name in names if not runner.exists(name))

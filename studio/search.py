@@ -1,0 +1,193 @@
+"""The search: ask the engine, run the trial, tell the engine; until there is nothing left to do.
+
+Everything is in the store before it happens and after it has: a search that is killed at any moment
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from studio.engines.base import BaseSearchEngine
+from studio.errors import StudioError
+from studio.objective import Read
+from studio.process import kill_left
+from studio.runners import Runner
+from studio.space import Values
+from studio.store import alive, owner
+from studio.study import Study
+from studio.trials import State, Trial, best, complete
+
+HEARTBEAT = 60.0
+GRACE = 1.0
+"""Seconds within which a trial that has begun has an owner."""
+Show = Callable[[Trial], None]
+
+
+class Search:
+    """Runs the trials of a study that are left.
+
+    Args:
+        logs: Folder of the trials' logs.
+        show: Told of each trial that has ended.
+
+    Attributes:
+        cancelled: Set to end all running trials, and the search with them.
+    """
+
+    def __init__(
+        self, study: Study, runner: Runner, logs: Path, show: Show = lambda trial: None
+    ) -> None:
+        self.study, self.runner, self.logs, self.show = study, runner, logs, show
+        self.cancelled, self.lock = threading.Event(), threading.Lock()
+        self.engine: BaseSearchEngine = study.engine()
+        self.until = time.monotonic() + (study.settings.seconds or float("inf"))
+
+    def run(self, jobs: int) -> None:
+        """So many trials at a time, until all are made, the time is up, or it is cancelled."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        fail_stale(self.study, self.runner)
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                workers = [pool.submit(self._work) for _ in range(jobs)]
+                wait(workers, return_when=FIRST_EXCEPTION)
+            finally:  # an error of one, or the user's SIGINT, ends all
+                self.cancelled.set()
+        for worker in workers:
+            worker.result()
+
+    def _work(self) -> None:
+        while not self.cancelled.is_set() and time.monotonic() < self.until:
+            trial = self._claim()
+            if trial is None:
+                return
+            Attempt(self, trial).run()
+
+    def _claim(self) -> Trial | None:
+        """The next trial, with the parameters that the engine asks for."""
+        store, name = self.study.store, self.study.name
+        with self.lock:
+            number = store.begin(name, self.study.settings.trials)
+            if number is None:
+                return None
+            store.update(name, number, {}, {"owner": owner()})
+            for other in self.study.trials():
+                if other.number != number:
+                    self.engine.tell(other)
+            values = self.engine.ask(number)
+            trial = Trial(number, values, "running")
+            store.update(name, number, values, {})
+            self.engine.tell(trial)
+        return trial
+
+    def ended(self, trial: Trial) -> None:
+        """Let everybody know; forget what was run for nothing, or is among the best no more."""
+        notes = {**trial.notes, "ended": time.time()}
+        store, name = self.study.store, self.study.name
+        with self.lock:
+            store.finish(name, trial.number, trial.state, trial.scores, notes)
+            self.engine.tell(trial)
+            self._forget(trial)
+        self.show(trial)
+
+    def _forget(self, ended: Trial) -> None:
+        if ended.state != "complete":
+            self.runner.discard(self.study.experiment(ended.number))
+        keep = self.study.settings.keep
+        if keep is None:
+            return
+        done = complete(self.study.trials())
+        kept: set[int] = set()
+        while done and len(kept) < keep:
+            front = best(done, self.study.directions)
+            kept |= {trial.number for trial in front}
+            done = [trial for trial in done if trial not in front]
+        for trial in done:
+            self.runner.discard(self.study.experiment(trial.number))
+
+
+class Attempt:
+    """One trial on its way; watches its process."""
+
+    def __init__(self, search: Search, trial: Trial) -> None:
+        self.search, self.study, self.trial = search, search.study, trial
+        self.pruned, self.seen = False, time.monotonic()
+
+    def run(self) -> None:
+        """Run it, and say how it ended; a failure ends this trial alone."""
+        name = self.study.experiment(self.trial.number)
+        log = self.search.logs / f"{name}.log"
+        values: Values = {**self.trial.values, **self.study.reduced()}
+        self._note(started_at=time.time(), log=str(log), experiment=name)
+        try:
+            ended = self.search.runner.run(name, values, log, self)
+        except StudioError as error:  # no other trial would do better
+            self._end("failed", tail=str(error))
+            raise
+        if ended.stopped:
+            self._end("pruned" if self.pruned else "cancelled")
+        elif ended.status:
+            self._end("failed", status=ended.status, tail=ended.tail)
+        else:
+            self._measure(partial(self.search.runner.read, name))
+
+    def _measure(self, read: Read) -> None:
+        try:
+            scores = tuple(objective.score(read) for objective in self.study.objectives)
+        except StudioError as error:
+            self._end("failed", tail=str(error))
+        else:
+            self._end("complete", scores)
+
+    def _end(self, state: State, scores: tuple[float, ...] = (), **notes: Any) -> None:
+        self.search.ended(replace(self.trial, state=state, scores=scores, notes=notes))
+
+    def started(self, group: dict[str, float]) -> None:
+        """Keep the process group, for whoever finds the trial stale."""
+        self._note(process=group)
+
+    def stop(self, news: list[tuple[int, float]]) -> bool:
+        """Pass reports on; end a trial that the engine gives up, or all when cancelled."""
+        for step, score in news:
+            self.trial.reports[step] = score
+            self.study.store.report(self.study.name, self.trial.number, step, score)
+        if time.monotonic() - self.seen > HEARTBEAT:
+            self._note(owner=owner())
+            self.seen = time.monotonic()
+        if news and not self.pruned:
+            with self.search.lock:
+                self.pruned = self.search.engine.should_prune(self.trial)
+        return self.pruned or self.search.cancelled.is_set()
+
+    def _note(self, **notes: Any) -> None:
+        self.study.store.update(self.study.name, self.trial.number, self.trial.values, notes)
+
+
+def fail_stale(study: Study, runner: Runner) -> list[int]:
+    """Mark as failed what a search that is gone has left running, and end its processes.
+
+    Returns:
+        The numbers of these trials.
+    """
+    stale = _stale(study)
+    if any("owner" not in trial.notes for trial in stale):  # or begun by another this moment
+        time.sleep(GRACE)
+        stale = _stale(study)
+    for trial in stale:
+        if process := trial.notes.get("process"):
+            kill_left(process)
+        runner.discard(study.experiment(trial.number))
+        tail = "the search was killed while this trial ran"
+        study.store.finish(study.name, trial.number, "failed", (), {"tail": tail})
+    return [trial.number for trial in stale]
+
+
+def _stale(study: Study) -> list[Trial]:
+    return [t for t in study.trials() if t.state == "running" and not alive(t.notes.get("owner"))]

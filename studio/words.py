@@ -1,0 +1,50 @@
+"""What a study does and how it stands, in words for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from studio.space import parse
+from studio.study import Settings
+from studio.trials import Trial
+
+
+def in_words(settings: Settings) -> Iterator[str]:
+    """What a study does."""
+    limit = f", no new one after {settings.seconds:g} s" if settings.seconds else ""
+    yield f"{settings.trials} trials by {settings.runner}, {settings.jobs} at a time{limit}"
+    yield engine_note(settings) or f"engine {settings.engine_used}, seed {settings.seed}"
+    yield from (f"objective {objective}" for objective in settings.objectives)
+    if settings.epochs is not None or settings.subset is not None:
+        yield f"cheaper: epochs {settings.epochs}, subset {settings.subset}; not when promoted"
+    for param in parse(settings.space):
+        yield f"  {param.name}: {json.dumps(param.described(), ensure_ascii=False)}"
+
+
+def engine_note(settings: Settings) -> str:
+    """What must be said where another engine is used than the one asked for."""
+    if settings.engine == settings.engine_used:
+        return ""
+    return f"{settings.engine_used} search; {settings.engine} is not installed"
+
+
+def stand_in_a_line(found: dict[str, Any]) -> str:
+    """The same for people."""
+    states = ", ".join(f"{count} {state}" for state, count in found["states"].items() if count)
+    best = ", ".join(f"{numbers(each['scores'])} (trial {each['trial']})" for each in found["best"])
+    line = f"{found['name']}: {sum(found['states'].values())} of {found['trials']} trials"
+    return line + (f": {states}" if states else "") + (f"; best {best}" if best else "")
+
+
+def in_a_line(trial: Trial) -> str:
+    """How a trial ended."""
+    what = numbers(trial.scores) if trial.scores else trial.state
+    tail = str(trial.notes.get("tail", "")).strip().splitlines()
+    return f"trial {trial.number}: {what}{f' ({tail[-1]})' if tail else ''}"
+
+
+def numbers(scores: Sequence[float]) -> str:
+    """Scores as people read them."""
+    return ", ".join(f"{score:.4f}" for score in scores)
