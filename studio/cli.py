@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from studio import commands
+from studio.creation import RUNNERS
 from studio.engines import list_engines
 from studio.errors import StudioError
 from studio.store import open_store
-from studio.study import RUNNERS
 
 
 def main(words: list[str] | None = None) -> None:

@@ -6,6 +6,7 @@ import argparse
 import csv
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,23 @@ from typing import Any
 from tqdm import tqdm
 
 from studio.adapters import get_adapter
+from studio.creation import check, coming_along
+from studio.creation import create as created
 from studio.engines import engine_or_random
 from studio.errors import StudioError
 from studio.importance import importance as measured_importance
+from studio.params import own_values, read_params
 from studio.process import environment
 from studio.promotion import chosen
 from studio.promotion import promote as promoted
 from studio.runners import Runner
-from studio.runners.dvc import DvcRunner
+from studio.runners.dvc import DvcRunner, head
 from studio.runners.local import ProcessRunner
 from studio.search import Search
 from studio.store import FOLDER, Store
-from studio.study import Settings, Study, check
-from studio.study import create as created
+from studio.study import Settings, Study
 from studio.trials import Trial, complete
-from studio.words import engine_note, in_a_line, in_words, numbers, stand_in_a_line
+from studio.words import in_a_line, in_words, numbers, progress, stand_in_a_line, warnings
 from studio.written import written_space
 
 LOGS = FOLDER / "logs"
@@ -38,13 +41,13 @@ def create(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
     """Create a study, and say what it will do; with `--dry-run` only say it."""
     adapter = get_adapter(asked.adapter)
     earlier = Study(store, asked.earlier) if asked.earlier else None
-    used = engine_or_random(asked.engine).name
+    space = written_space(adapter.search_ranges(), asked.space, asked.set)
     settings = Settings(
         adapter=adapter.name,
-        space=written_space(adapter.search_ranges(), asked.space, asked.set).described(),
+        space=space.described(),
         objectives=asked.objective or list(adapter.objectives),
         engine=asked.engine,
-        engine_used=used,
+        engine_used=engine_or_random(asked.engine).name,
         options={"pruner": asked.pruner},
         runner=asked.runner,
         trials=asked.n_trials,
@@ -54,17 +57,18 @@ def create(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
         jobs=asked.jobs,
         keep=asked.keep,
         seed=asked.seed,
-        baseline=_head(),
+        start=own_values(read_params(PROJECT), space),
+        baseline=head(PROJECT),
     )
-    check(asked.name, settings, store)
-    say = print if not asked.json else _silent
+    check(store, asked.name, settings)
+    reused = len(coming_along(settings, earlier))
+    say = _silent if asked.json else print
     for line in in_words(settings):
         say(line)
-    reused = 0
+    if earlier:
+        say(f"{reused} trials of '{earlier.name}' come along")
     if not asked.dry_run:
-        _, reused = created(store, asked.name, settings, earlier)
-        if earlier:
-            say(f"{reused} trials of '{earlier.name}' come along")
+        created(store, asked.name, settings, earlier)
         say(f"study '{asked.name}' is there; run it by `studio study run {asked.name}`")
     return {"name": asked.name, "reused": reused, **asdict(settings)}
 
@@ -77,21 +81,22 @@ def run(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
         runner = DvcRunner(PROJECT)
     else:
         runner = ProcessRunner(study.adapter, PROJECT)
-    say = tqdm.write if not asked.json else _silent
-    if engine := engine_note(study.settings):
-        say(engine)
+    say = _silent if asked.json else tqdm.write
+    for line in warnings(study.settings, head(PROJECT)):
+        say(line)
     done = sum(trial.state != "running" for trial in study.trials())
     with tqdm(total=study.settings.trials, initial=done, unit="trial", disable=None) as bar:
 
         def show(trial: Trial) -> None:
-            say(in_a_line(trial))
-            bar.update()
+            if trial.state == "running":
+                bar.set_postfix_str(progress(trial))
+            else:
+                say(in_a_line(trial))
+                bar.update()
 
-        search = Search(study, runner, LOGS, show)
-        try:
-            search.run(asked.jobs or study.settings.jobs)
-        finally:
-            runner.close()
+        Search(study, runner, LOGS, show).run(asked.jobs or study.settings.jobs)
+    with suppress(StudioError):  # now, while nobody waits for it
+        measured_importance(study)
     found = stand(study)
     say(stand_in_a_line(found))
     return found
@@ -127,13 +132,16 @@ def best(store: Store, asked: argparse.Namespace) -> list[dict[str, Any]]:
 
 def importance(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
     """The share of each parameter in the objective."""
-    found = measured_importance(Study(store, asked.name))
+    study = Study(store, asked.name)
+    found = measured_importance(study)
     if not asked.json:
         print(f"from {found['trials']} completed trials, pruned ones not counted")
         for evaluator, shares in found["shares"].items():
             print(f"{evaluator}:")
             for name, share in sorted(shares.items(), key=lambda item: -item[1]):
                 print(f"  {name:32} {share:6.1%} {'#' * round(40 * share)}")
+            for name in sorted({*study.space.searched} - {*shares}):
+                print(f"  {name:32} left out: not all trials have it")
     return found
 
 
@@ -183,11 +191,6 @@ def stand(study: Study) -> dict[str, Any]:
         "best": [{"trial": trial.number, "scores": trial.scores} for trial in front],
         "promoted": study.notes.get("promoted"),
     }
-
-
-def _head() -> str | None:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
-    return done.stdout.strip() or None
 
 
 def _silent(line: str) -> None:

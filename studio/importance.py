@@ -15,6 +15,8 @@ LEAST = 25
 def importance(study: Study) -> dict[str, Any]:
     """Shares by evaluator and parameter, with the number of complete trials they are from.
 
+    An evaluator may leave out a parameter that not all trials have.
+
     Raises:
         StudioError: A sentence that says why there is nothing to show.
     """

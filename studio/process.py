@@ -28,6 +28,8 @@ POLL = 0.1
 PATIENCE = 10.0
 """Seconds to look for progress, and to wait for the end after SIGINT."""
 TAIL = 4000
+CLOCK = 2.0
+"""Seconds by which the system's time of a process's birth may change."""
 
 
 class Watch(Protocol):
@@ -116,12 +118,16 @@ class Progress:
 
 def kill_left(group: Mapping[str, float]) -> None:
     """End the group of a command whose watcher was killed, if it is still that group."""
-    try:
-        same = psutil.Process(int(group["group"])).create_time() == group["born"]
-    except psutil.NoSuchProcess:
-        return
-    if same:
+    if is_process(int(group["group"]), group["born"]):
         _end(int(group["group"]))
+
+
+def is_process(number: int, born: float) -> bool:
+    """Whether the process of this number was born then: numbers are used again, clocks are set."""
+    try:
+        return abs(psutil.Process(number).create_time() - born) < CLOCK
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _reports(line: bytes) -> Iterator[tuple[int, float]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
@@ -36,7 +36,7 @@ class Search:
 
     Args:
         logs: Folder of the trials' logs.
-        show: Told of each trial that has ended.
+        show: Told of each trial that has reported, or has ended.
 
     Attributes:
         cancelled: Set to end all running trials, and the search with them.
@@ -78,14 +78,21 @@ class Search:
             if number is None:
                 return None
             store.update(name, number, {}, {"owner": owner()})
-            for other in self.study.trials():
-                if other.number != number:
-                    self.engine.tell(other)
-            values = self.engine.ask(number)
+            others = [trial for trial in self.study.trials() if trial.number != number]
+            for other in others:
+                self.engine.tell(other)
+            values = self._own(number, others) or self.engine.ask(number)
             trial = Trial(number, values, "running")
             store.update(name, number, values, {})
             self.engine.tell(trial)
         return trial
+
+    def _own(self, number: int, others: Sequence[Trial]) -> Values | None:
+        """The project's own values, for the first trial that did not come along."""
+        if number != sum("from" in trial.notes for trial in others):
+            return None
+        start = self.study.settings.start
+        return start if start not in [trial.values for trial in others] else None
 
     def ended(self, trial: Trial) -> None:
         """Let everybody know; forget what was run for nothing, or is among the best no more."""
@@ -158,6 +165,8 @@ class Attempt:
         for step, score in news:
             self.trial.reports[step] = score
             self.study.store.report(self.study.name, self.trial.number, step, score)
+        if news:
+            self.search.show(self.trial)
         if time.monotonic() - self.seen > HEARTBEAT:
             self._note(owner=owner())
             self.seen = time.monotonic()

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import psutil
 
 from studio.errors import StudioError
+from studio.process import is_process
 from studio.space import Values
 from studio.trials import Direction, State, Trial
 
@@ -93,7 +94,4 @@ def alive(noted: Mapping[str, Any] | None) -> bool:
         return False
     if noted["host"] != socket.gethostname():
         return time.time() - float(noted["seen"]) < SILENCE
-    try:
-        return bool(psutil.Process(noted["pid"]).create_time() == noted["born"])
-    except psutil.NoSuchProcess:
-        return False
+    return is_process(noted["pid"], noted["born"])

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from studio.adapters import Adapter, get_adapter
 from studio.engines import get_engine
 from studio.engines.base import BaseSearchEngine
-from studio.errors import StudioError
 from studio.objective import parse_objective
-from studio.space import Space, Values, parse
+from studio.space import Values, parse
 from studio.store import Store
-from studio.trials import Direction, Trial, complete
-
-NAME = re.compile(r"[A-Za-z0-9](\.?[A-Za-z0-9_-])*")
-RUNNERS = ("dvc", "process")
+from studio.trials import Direction, Trial
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,9 @@ class Settings:
         trials: How many, whatever becomes of them. seconds: After which no new one starts.
         epochs, subset: What makes a trial cheaper; `None` leaves the project's own values.
         engine, engine_used: The one asked for, and the one that could be had.
-        jobs: Trials at a time. keep: Experiments of so many best trials stay; `None`: all.
+        jobs: Trials at a time. keep: What so many best trials have made stays; `None`: of all.
+        start: What the first trial tries, the project's own values; `None` if outside the space.
+        baseline: The commit it was created at.
     """
 
     adapter: str
@@ -44,6 +41,7 @@ class Settings:
     jobs: int = 1
     keep: int | None = None
     seed: int = 0
+    start: Values | None = None
     baseline: str | None = None
 
 
@@ -99,86 +97,3 @@ class Study:
     def experiment(self, number: int) -> str:
         """What a trial is called outside of the study."""
         return f"{self.name}-{number:04d}"
-
-
-def create(
-    store: Store, name: str, settings: Settings, earlier: Study | None = None
-) -> tuple[Study, int]:
-    """A new study; the complete trials of an earlier one that lie inside its space come along.
-
-    Returns:
-        The study, and how many trials came along.
-
-    Raises:
-        StudioError: Something cannot work; nothing was created.
-    """
-    space = check(name, settings, store)
-    inside = _inside(earlier, settings, space) if earlier else []
-    store.create(
-        name, asdict(settings), [parse_objective(o).direction for o in settings.objectives]
-    )
-    study = Study(store, name)
-    for trial in inside:
-        number = store.begin(name, settings.trials)
-        assert number is not None
-        source = f"{earlier.name if earlier else ''}/{trial.number}"
-        store.update(name, number, trial.values, {**trial.notes, "from": source})
-        store.finish(name, number, "complete", trial.scores, {})
-    return study, len(inside)
-
-
-def _inside(earlier: Study, settings: Settings, space: Space) -> list[Trial]:
-    """Complete trials of an earlier study that could be trials of the new one."""
-    for what in ("objectives", "epochs", "subset"):
-        old, new = (getattr(each, what) for each in (earlier.settings, settings))
-        if old != new:
-            raise StudioError(f"study '{earlier.name}' cannot be compared: {what} {old}, not {new}")
-    done = complete(earlier.trials())
-    return [trial for trial in done if space.holds(trial.values)][: settings.trials]
-
-
-def check(name: str, settings: Settings, store: Store) -> Space:
-    """The space of a study that could be created.
-
-    Raises:
-        StudioError: Something can be known to be wrong before the first trial.
-    """
-    if name in store.names():
-        raise StudioError(f"there is a study '{name}' already; take another name")
-    if not NAME.fullmatch(name):
-        raise StudioError(f"'{name}' is no name for a study; use letters, digits, '-', '_', '.'")
-    adapter, space = get_adapter(settings.adapter), parse(settings.space)
-    if not space.searched:
-        raise StudioError("there is nothing to search: every parameter is fixed")
-    directions = [parse_objective(objective).direction for objective in settings.objectives]
-    get_engine(settings.engine_used)(space, directions, settings.seed, settings.options)
-    _amounts(settings)
-    if settings.runner not in RUNNERS:
-        raise StudioError(f"no trial runner '{settings.runner}'; known: {', '.join(RUNNERS)}")
-    names = [param.name for param in space]
-    for what, key in (("epochs", adapter.epochs), ("subset", adapter.subset)):
-        if getattr(settings, what) is not None and key in names:
-            raise StudioError(f"{key} is searched; it cannot make trials cheaper, too (--{what})")
-    if settings.runner == "process":
-        _within(names, adapter)
-    return space
-
-
-def _within(names: list[str], adapter: Adapter) -> None:
-    strange = [name for name in names if not name.startswith(tuple(adapter.sections))]
-    if strange:
-        raise StudioError(
-            f"{', '.join(strange)} would change nothing: trials of the runner 'process' heed "
-            f"{', '.join(adapter.sections)}; use --runner dvc"
-        )
-
-
-def _amounts(settings: Settings) -> None:
-    for what in ("trials", "jobs", "epochs", "keep"):
-        found = getattr(settings, what)
-        if found is not None and found < 1:
-            raise StudioError(f"{what} must be at least 1; got {found}")
-    if settings.subset is not None and not 0 < settings.subset <= 1:
-        raise StudioError(f"subset is a share, above 0 and at most 1; got {settings.subset}")
-    if settings.seconds is not None and not settings.seconds > 0:
-        raise StudioError(f"the time must be above 0 s; got {settings.seconds}")

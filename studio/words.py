@@ -15,10 +15,17 @@ def in_words(settings: Settings) -> Iterator[str]:
     """What a study does."""
     limit = f", no new one after {settings.seconds:g} s" if settings.seconds else ""
     yield f"{settings.trials} trials by {settings.runner}, {settings.jobs} at a time{limit}"
-    yield engine_note(settings) or f"engine {settings.engine_used}, seed {settings.seed}"
+    pruner = settings.options.get("pruner", "none")
+    yield engine_note(
+        settings
+    ) or f"engine {settings.engine}, pruner {pruner}, seed {settings.seed}"
     yield from (f"objective {objective}" for objective in settings.objectives)
     if settings.epochs is not None or settings.subset is not None:
         yield f"cheaper: epochs {settings.epochs}, subset {settings.subset}; not when promoted"
+    if settings.start is None:
+        yield "the project's own values lie outside the space: no trial tries them"
+    else:
+        yield "the first trial tries the project's own values"
     for param in parse(settings.space):
         yield f"  {param.name}: {json.dumps(param.described(), ensure_ascii=False)}"
 
@@ -27,7 +34,25 @@ def engine_note(settings: Settings) -> str:
     """What must be said where another engine is used than the one asked for."""
     if settings.engine == settings.engine_used:
         return ""
-    return f"{settings.engine_used} search; {settings.engine} is not installed"
+    unpruned = ", nothing is pruned" if settings.options.get("pruner", "none") != "none" else ""
+    return f"{settings.engine_used} search; {settings.engine} is not installed{unpruned}"
+
+
+def warnings(settings: Settings, head: str | None) -> Iterator[str]:
+    """What people must know before the trials of a study run, from the commit `head`."""
+    if note := engine_note(settings):
+        yield note
+    if head != settings.baseline:
+        yield (
+            f"created at commit {str(settings.baseline)[:7]}, now at {str(head)[:7]}: compare the "
+            "trials only if nothing between them changes scores"
+        )
+
+
+def progress(trial: Trial) -> str:
+    """How far a running trial has come."""
+    step = max(trial.reports)
+    return f"trial {trial.number}: step {step}, {trial.reports[step]:.4f}"
 
 
 def stand_in_a_line(found: dict[str, Any]) -> str:

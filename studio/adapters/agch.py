@@ -19,23 +19,23 @@ class AGCHAdapter(Adapter):
     sections = ("train.", "split.train")
 
     def search_ranges(self) -> dict[str, Any]:
-        """Around the committed values, a factor of about four each way."""
+        """Around the committed values, a factor of two to four each way."""
         return {
-            "train.alpha": {"low": 0.25, "high": 4.0, "log": True},
-            "train.beta": {"low": 0.25, "high": 4.0, "log": True},
+            "train.alpha": {"low": 0.3, "high": 3.0, "log": True},
+            "train.beta": {"low": 0.3, "high": 3.0, "log": True},
             "train.fusion": [True, False],
             "train.lambda": {
-                "low": 40.0,
-                "high": 640.0,
+                "low": 50.0,
+                "high": 500.0,
                 "log": True,
                 "when": {"train.fusion": True},
             },
-            "train.delta": {"low": 0.001, "high": 0.1, "log": True},
-            "train.gamma_v": {"low": 0.1, "high": 1.0},
-            "train.gamma_t": {"low": 0.1, "high": 1.0},
-            "train.learning_rate.image": {"low": 0.0003, "high": 0.005, "log": True},
-            "train.learning_rate.text": {"low": 0.0003, "high": 0.005, "log": True},
-            "train.extensions.contrastive": {"low": 0.4, "high": 6.0, "log": True},
-            "train.extensions.temperature": {"low": 0.1, "high": 0.6},
-            "train.extensions.dropout": {"low": 0.0, "high": 0.7},
+            "train.delta": {"low": 0.003, "high": 0.1, "log": True},
+            "train.gamma_v": {"low": 0.2, "high": 1.0},
+            "train.gamma_t": {"low": 0.1, "high": 0.8},
+            "train.learning_rate.image": {"low": 0.0004, "high": 0.003, "log": True},
+            "train.learning_rate.text": {"low": 0.0004, "high": 0.004, "log": True},
+            "train.extensions.contrastive": {"low": 0.7, "high": 5.0, "log": True},
+            "train.extensions.temperature": {"low": 0.1, "high": 0.5},
+            "train.extensions.dropout": {"low": 0.2, "high": 0.6},
         }

@@ -41,7 +41,7 @@ class OptunaEngine(BaseSearchEngine):
     Option `pruner`: one of `studio.engines.optuna_pruning.PRUNERS`.
 
     Raises:
-        StudioError: There is no such pruner.
+        StudioError: There is no such pruner, or several objectives, by which none can judge.
     """
 
     name = "optuna"
@@ -55,7 +55,10 @@ class OptunaEngine(BaseSearchEngine):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(space, directions, seed, options)
-        self.pruning = Pruning(self.options.get("pruner", "none"), self.directions[0])
+        pruner = self.options.get("pruner", "none")
+        if pruner != "none" and len(self.directions) > 1:
+            raise StudioError(f"the pruner {pruner} judges by one objective; there are several")
+        self.pruning = Pruning(pruner, self.directions[0])
 
     def ask(self, number: int) -> Values:
         """Where good trials are denser than the others; at random for the first ones."""
@@ -69,8 +72,8 @@ class OptunaEngine(BaseSearchEngine):
         return values
 
     def should_prune(self, trial: Trial) -> bool:
-        """By the pruner that was asked for; never with several objectives."""
-        if len(self.directions) > 1:
+        """By the pruner that was asked for."""
+        if self.pruning.name == "none":
             return False
         for number, other in sorted(self.history.items()):
             if other.state != "running" and number != trial.number:

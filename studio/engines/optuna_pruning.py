@@ -20,11 +20,13 @@ STATES = {
     "failed": TrialState.FAIL,
     "cancelled": TrialState.FAIL,
 }
+WARMUP = 5
+"""Steps before which no trial is given up."""
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "none": NopPruner,
-    "median": lambda: MedianPruner(n_startup_trials=5, n_warmup_steps=10),
-    "hyperband": lambda: HyperbandPruner(min_resource=1, max_resource="auto", reduction_factor=3),
-    "asha": lambda: SuccessiveHalvingPruner(min_resource="auto", reduction_factor=3),
+    "median": lambda: MedianPruner(n_startup_trials=5, n_warmup_steps=WARMUP),
+    "hyperband": lambda: HyperbandPruner(WARMUP, max_resource="auto", reduction_factor=3),
+    "asha": lambda: SuccessiveHalvingPruner(WARMUP, reduction_factor=3),
 }
 
 
@@ -44,6 +46,7 @@ class Pruning:
     def __init__(self, name: str, direction: Direction) -> None:
         if name not in PRUNERS:
             raise StudioError(f"no pruner '{name}'; known: {', '.join(PRUNERS)}")
+        self.name = name
         self.study = optuna.create_study(
             study_name="study", sampler=RandomSampler(), pruner=PRUNERS[name](), direction=direction
         )

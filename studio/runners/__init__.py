@@ -24,6 +24,3 @@ class Runner(Protocol):
 
     def discard(self, name: str) -> None:
         """Forget what the run of this name has made, or left when it was killed."""
-
-    def close(self) -> None:
-        """Delete what nobody needs any more."""

@@ -60,9 +60,6 @@ class DvcRunner:
         if ref := self._ref(name):
             self._git("update-ref", "-d", ref)
 
-    def close(self) -> None:
-        """What experiments leave, they leave on purpose."""
-
     def tidy(self, name: str) -> None:
         """Remove what DVC leaves of a run that was stopped: its place in the queue, and its folder.
 
@@ -146,6 +143,14 @@ class Outside:
         if not self.watch.stop(news):
             return False
         return self.runner.begun(self.name) or time.monotonic() > self.until
+
+
+def head(project: Path) -> str | None:
+    """The commit that experiments start from; `None` without git."""
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if not done.returncode else None
 
 
 def plain(value: Value) -> str:

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from studio.adapters import Adapter
 from studio.errors import StudioError
+from studio.params import PARAMS, put, read_params
 from studio.process import Ended, Watch, run
 from studio.space import Values
-
-PARAMS = "params.yaml"
+from studio.store import FOLDER
 
 
 class ProcessRunner:
-    """Runs the adapter's commands in folders of their own, which link to what they read."""
+    """Runs the adapter's commands in folders of their own, which link to what they read.
+
+    These stay, in `.studio/runs`, with all that a trial has written.
+
+    Raises:
+        StudioError: Something that they read is missing.
+    """
 
     def __init__(self, adapter: Adapter, project: Path) -> None:
         self.adapter, self.project = adapter, project
-        self.folder = Path(tempfile.mkdtemp(prefix="studio-"))
+        self.folder = project / FOLDER / "runs"
+        for source in adapter.inputs:
+            if not (project / source).exists():
+                raise StudioError(f"{source}, which trials read, is not there; make it: dvc repro")
 
     def run(self, name: str, values: Values, log: Path, watch: Watch) -> Ended:
         """All commands, until one fails."""
@@ -43,33 +49,16 @@ class ProcessRunner:
         """Delete the run's folder."""
         shutil.rmtree(self.folder / name, ignore_errors=True)
 
-    def close(self) -> None:
-        """Delete all of them."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _prepared(self, name: str, values: Values) -> Path:
+        self.discard(name)
         place = self.folder / name
+        place.mkdir(parents=True)
+        params = read_params(self.project)
+        for key, value in values.items():
+            put(params, key, value)
         for source in self.adapter.inputs:
             link = place / source
             link.parent.mkdir(parents=True, exist_ok=True)
             os.symlink((self.project / source).resolve(), link)
-        params = yaml.safe_load((self.project / PARAMS).read_text(encoding="utf-8"))
-        for key, value in values.items():
-            put(params, key.split("."), value)
         (place / PARAMS).write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
         return place
-
-
-def put(params: Any, keys: Sequence[str], value: Any) -> None:
-    """Change one parameter in place.
-
-    Raises:
-        StudioError: There is no such parameter.
-    """
-    *path, last = keys
-    found = params
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    if not isinstance(found, dict) or last not in found:
-        raise StudioError(f"{PARAMS} has no parameter '{'.'.join(keys)}'")
-    found[last] = value

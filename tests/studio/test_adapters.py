@@ -16,7 +16,7 @@ from studio.adapters.agch import AGCHAdapter
 from studio.engines.random import RandomEngine
 from studio.errors import StudioError
 from studio.objective import parse_objective
-from studio.runners.local import put
+from studio.params import put
 from studio.space import parse
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +112,7 @@ def test_the_training_accepts_whatever_is_asked():
     for number in range(100):
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         for key, value in engine.ask(number).items():
-            put(params, key.split("."), value)
+            put(params, key, value)
         read_params(TrainParams, params["train"], "train")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from studio import adapters, cli, engines, process
+from studio import adapters, cli, commands, engines, process
 
 from . import conftest
 
@@ -69,8 +69,9 @@ def test_a_name_is_enough_to_create_a_study(studio):
     said = studio("create", "first")
     assert said.splitlines() == [
         "30 trials by dvc, 1 at a time",
-        "engine optuna, seed 0",
+        "engine optuna, pruner none, seed 0",
         "objective out.json:deep.score",
+        "the first trial tries the project's own values",
         '  fit.x: {"low": 0.0, "high": 6.0}',
         '  fit.y: {"low": 0, "high": 5}',
         "study 'first' is there; run it by `studio study run first`",
@@ -166,7 +167,25 @@ def test_what_is_asked_for_is_kept_with_the_study(studio):
         **{"engine": "random", "engine_used": "random", "options": {"pruner": "none"}},
         "objectives": ["a.json:b", "min:c.json:d,e"],
         "space": conftest.Parabola().search_ranges(),
+        "start": {"fit.x": 1.0, "fit.y": 2},
     }
+
+
+def test_the_first_trial_is_the_projects_own_unless_it_lies_outside(studio):
+    studio("create", "s", *CHEAP, "--n-trials", 1)
+    assert studio("run", "s").startswith("trial 0: -4.0000\n")  # x = 1, y = 2
+    said = studio("create", "other", *CHEAP, "--set", "fit.x={low: 2, high: 6}")
+    assert "the project's own values lie outside the space: no trial tries them" in said
+    assert studio("create", "again", "--set", "fit.x={low: 2, high: 6}", "--json")["start"] is None
+
+
+def test_a_commit_since_the_creation_is_told_before_the_trials(studio, monkeypatch):
+    for commit in ("a" * 40, "b" * 40):
+        monkeypatch.setattr(commands, "head", lambda project: commit)
+        if commit[0] == "a":
+            studio("create", "s", *CHEAP, "--n-trials", 1)
+    said = studio("run", "s").splitlines()[0]
+    assert said.startswith("created at commit aaaaaaa, now at bbbbbbb: compare the trials only if")
 
 
 def test_ranges_come_from_the_adapter_a_file_and_the_command_line_in_this_order(studio, project):
@@ -197,8 +216,10 @@ def test_a_study_from_an_earlier_one_begins_with_its_trials(studio):
     inside = [t for t in old if t["values"]["fit.x"] >= 3.75]
     assert 0 < len(inside) < 6
     narrower = ("--set", "fit.x={low: 3.75, high: 6.0}", "--from", "old")
-    said = studio("create", "new", *CHEAP, "--n-trials", 8, *narrower)
-    assert f"{len(inside)} trials of 'old' come along" in said.splitlines()
+    along = f"{len(inside)} trials of 'old' come along"
+    for more in ("--dry-run",), ():
+        said = studio("create", "new", *CHEAP, "--n-trials", 8, *narrower, *more)
+        assert along in said.splitlines()
     taken = studio("export", "new", "--json")
     assert [t["values"] for t in taken] == [t["values"] for t in inside]
     assert [t["scores"] for t in taken] == [t["scores"] for t in inside]
@@ -241,6 +262,12 @@ def test_a_study_that_goes_on_runs_what_is_left_with_as_many_jobs_as_asked(studi
         (["create", "n", "--space", "fit.py"], "cannot read fit.py: "),
         (["create", "n", "--space", "list.yaml"], "list.yaml must map names to ranges"),
         (["create", "n", "--from", "none"], "no study 'none'; known: s"),
+        (
+            ["create", "n", "--from", "s", "--epochs", "2", "--dry-run"],
+            "study 's' cannot be compared: epochs None, not 2",
+        ),
+        (["create", "n", "--set", "fit.z=[1, 2]"], "params.yaml has no parameter 'fit.z'"),
+        (["create", "n", "--engine", "random", "--pruner", "asha"], "the engine random does not"),
         (["create", "n", "--objective", "x"], "cannot read objective 'x'"),
         (["status", "--storage", "nosuch://a/b"], "cannot open the storage of the studies: "),
     ],
@@ -290,8 +317,9 @@ def test_without_optuna_random_search_runs_and_says_so_everywhere(
         engines, "entry_points", lambda group, name="optuna": [Missing()] * (name == "optuna")
     )
     monkeypatch.setitem(sys.modules, "studio.optuna_store", None)
-    note = "random search; optuna is not installed"
-    assert note in studio("create", "s", *CHEAP, "--n-trials", 2).splitlines()
+    note = "random search; optuna is not installed, nothing is pruned"
+    said = studio("create", "s", *CHEAP, "--n-trials", 2, "--pruner", "median").splitlines()
+    assert note in said
     assert studio("run", "s").splitlines()[0] == note
     assert note in studio("status", "s").splitlines()
     found = studio("status", "s", "--json")

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio import adapters, cli
+from studio.creation import create
 from studio.errors import StudioError
 from studio.journal import Journal
 from studio.process import environment
@@ -29,7 +31,7 @@ from studio.promotion import Patient, promote
 from studio.runners import dvc
 from studio.runners.dvc import DvcRunner, Outside, plain
 from studio.search import Search, fail_stale
-from studio.study import Study, create
+from studio.study import Study
 from studio.trials import Trial
 
 from .conftest import FIT, PARAMS, settings
@@ -384,7 +386,7 @@ def test_a_search_that_is_killed_leaves_nothing_once_it_is_started_again(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = Journal(tmp_path / "studies")
     space = {"fit.x": {"low": 0.0, "high": 6.0}, "fit.seconds": 60.0, "fit.epochs": 600}
-    study, _ = create(store, "s", settings(space=space, runner="dvc", trials=1))
+    study = create(store, "s", settings(space=space, runner="dvc", trials=1))
     search = Search(study, DvcRunner(project), tmp_path / "logs")
     found = multiprocessing.get_context("fork").Process(target=search.run, args=(1,))
     found.start()
@@ -400,10 +402,15 @@ def test_a_search_that_is_killed_leaves_nothing_once_it_is_started_again(
 
 @slow
 def test_a_trial_runs_beside_a_run_in_the_working_tree(runner, project, log):
-    words = ["dvc", "exp", "run", "-n", "user", "-S", "fit.seconds=4.0", "-S", "fit.x=1.5"]
+    words = ["dvc", "exp", "run", "-n", "user", "-S", "fit.seconds=12.0", "-S", "fit.x=1.5"]
     user = subprocess.Popen(words, cwd=project, env=environment(), stdout=subprocess.DEVNULL)
     until(lambda: any("fit.py" in psutil.Process(pid).cmdline() for pid in inside(project)))
-    ended = runner.run("a", {"fit.x": 2.5, "fit.seconds": 0.0}, log, Patient())
+    with ThreadPoolExecutor(1) as pool:
+        trial = pool.submit(runner.run, "a", {"fit.x": 2.5, "fit.seconds": 1.0}, log, Patient())
+        until(lambda: runner.begun("a"))
+        shown = json.loads(call(project, "dvc", "exp", "show", "--json", "--force"))
+        assert user.poll() is None and [row["rev"] for row in shown][0] == "workspace"
+        ended = trial.result()
     assert ended.status == 0, ended.tail
     assert user.wait(60) == 0
     assert {"a", "user"} <= set(names(project))
@@ -459,7 +466,7 @@ def test_a_study_keeps_its_best_and_promotes_it_with_full_epochs(
 @pytest.mark.parametrize("after", [0.3, 1.0, 3.0])
 def test_a_promotion_that_is_interrupted_leaves_nothing(project, runner, tmp_path, after):
     before = change(project)
-    study, _ = create(Journal(tmp_path / "studies"), "s", settings(runner="dvc"))
+    study = create(Journal(tmp_path / "studies"), "s", settings(runner="dvc"))
     trial = Trial(0, {"fit.seconds": 60.0}, "complete", (1.0,))
     timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
@@ -471,7 +478,7 @@ def test_a_promotion_that_is_interrupted_leaves_nothing(project, runner, tmp_pat
 
 @slow
 def test_a_promotion_that_fails_says_why(project, runner, tmp_path):
-    study, _ = create(Journal(tmp_path / "studies"), "s", settings(runner="dvc"))
+    study = create(Journal(tmp_path / "studies"), "s", settings(runner="dvc"))
     trial = Trial(0, {"fit.mode": "fail"}, "complete", (1.0,))
     with pytest.raises(StudioError, match="(?s)experiment s-best failed; .*a reason"):
         promote(study, trial, runner, tmp_path / "logs")

@@ -15,7 +15,8 @@ from studio.journal import Journal
 from studio.process import Ended
 from studio.search import Search
 from studio.space import parse
-from studio.study import Study, create
+from studio.creation import create
+from studio.study import Study
 from studio.trials import Trial
 
 from .conftest import settings
@@ -46,7 +47,7 @@ def by_x(values):
 
 def made(store, count, score=by_x, state="complete", name="s", **changes):
     """A study whose trials have ended so."""
-    study, _ = create(store, name, settings(**{"space": SPACE, "trials": 100, **changes}))
+    study = create(store, name, settings(**{"space": SPACE, "trials": 100, **changes}))
     add(study, count, score, state)
     return Study(store, name)
 
@@ -58,6 +59,13 @@ def add(study, count, score=by_x, state="complete"):
         study.store.update(study.name, number, values, {})
         scores = [score(values)] * len(study.objectives) if state == "complete" else ()
         study.store.finish(study.name, number, state, scores, {})
+
+
+def test_over_the_whole_space_a_parameter_that_not_all_trials_have_is_left_out(journal):
+    space = SPACE | {"fit.share": {"low": 0.1, "high": 1.0, "when": {"fit.mode": "slow"}}}
+    found = importance(made(journal, 30, space=space))
+    assert set(found["shares"]["fanova"]) == {"fit.x", "fit.y", "fit.mode"}
+    assert set(found["shares"]["ped_anova"]) == {"fit.x", "fit.y", "fit.mode", "fit.share"}
 
 
 @pytest.mark.parametrize("objective", ["out.json:deep.score", "min:out.json:deep.score"])

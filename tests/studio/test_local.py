@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from studio import process
 from studio.errors import StudioError
 from studio.promotion import Patient
-from studio.runners.local import ProcessRunner, put
+from studio.params import own_values, put
+from studio.runners.local import ProcessRunner
+from studio.space import parse
 
 from .conftest import Parabola
 
@@ -40,14 +42,13 @@ def model(project):
 
 @pytest.fixture
 def runner(model, project):
-    made = ProcessRunner(model, project)
-    yield made
-    made.close()
+    return ProcessRunner(model, project)
 
 
 def state(folder):
-    """Everything in a folder, to compare."""
+    """Everything in a folder, to compare, but not what the platform keeps there."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    files = (path for path in files if ".studio" not in path.parts)
     return {
         str(path.relative_to(folder)): (
             hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -71,9 +72,8 @@ def test_the_project_stays_as_it_is(runner, project, tmp_path):
     before = state(project)
     runner.run("a", {"fit.x": 5.0}, tmp_path / "log", Patient())
     runner.run("b", {"fit.mode": "fail"}, tmp_path / "log", Patient())
-    runner.discard("a")
-    runner.close()
     assert state(project) == before != {}
+    assert {path.name for path in (project / ".studio" / "runs").iterdir()} == {"a", "b"}
 
 
 def test_a_run_sees_what_the_model_reads_as_links_and_nothing_else(runner, project, tmp_path):
@@ -94,7 +94,6 @@ def test_links_reach_a_project_that_is_named_from_where_we_stand(
     runner = ProcessRunner(model, Path())
     ended = runner.run("a", {"fit.x": 2.0}, tmp_path / "log", Patient())
     assert ended.status == 0, ended.tail
-    runner.close()
 
 
 def test_the_other_parameters_are_those_of_the_project(runner, project, tmp_path):
@@ -138,9 +137,46 @@ def test_a_parameter_that_the_project_does_not_have_is_named(runner, tmp_path, n
 
 def test_a_parameter_is_found_at_any_depth():
     params = {"a": {"b": {"c": 1, "d": [2]}}}
-    put(params, ["a", "b", "c"], None)
-    put(params, ["a", "b", "d"], 5)
+    put(params, "a.b.c", None)
+    put(params, "a.b.d", 5)
     assert params == {"a": {"b": {"c": None, "d": 5}}}
+
+
+def test_what_trials_read_must_be_there_before_the_first_one(model, project):
+    (project / "data" / "big.bin").unlink()
+    with pytest.raises(StudioError, match="data/big.bin, which trials read, is not there"):
+        ProcessRunner(model, project)
+
+
+SPACE = {
+    "fit.x": {"low": 0.0, "high": 6.0},
+    "fit.mode": ["quick", "slow"],
+    "fit.y": {"low": 0, "high": 5, "when": {"fit.mode": "quick"}},
+    "seed": 7,
+}
+OWN = {"fit": {"x": 1, "y": 2, "mode": "quick"}, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, {"fit.x": 1, "fit.mode": "quick", "fit.y": 2, "seed": 7}),
+        ({"mode": "slow", "y": 99}, {"fit.x": 1, "fit.mode": "slow", "seed": 7}),
+        ({"x": 6.1}, None),
+        ({"y": 6}, None),
+        ({"mode": "other"}, None),
+        ({"x": None}, None),
+        ({"x": [1.0]}, None),
+        ({"mode": ["quick"]}, None),
+    ],
+)
+def test_the_projects_own_values_are_a_trial_if_they_lie_inside(change, expected):
+    assert own_values({**OWN, "fit": OWN["fit"] | change}, parse(SPACE)) == expected
+
+
+def test_a_space_of_parameters_that_the_project_does_not_have_is_refused():
+    with pytest.raises(StudioError, match="params.yaml has no parameter 'fit.z'"):
+        own_values(OWN, parse(SPACE | {"fit.z": [1, 2]}))
 
 
 def commands(*texts):
@@ -152,7 +188,6 @@ def test_commands_run_one_after_the_other_until_one_fails(model, project, tmp_pa
     runner = ProcessRunner(model, project)
     ended = runner.run("a", {}, tmp_path / "log", Patient())
     assert (ended.status, ended.tail) == (4, "1\n2\n")
-    runner.close()
 
 
 def test_a_stop_of_one_command_starts_no_other(model, project, tmp_path):
@@ -165,7 +200,6 @@ def test_a_stop_of_one_command_starts_no_other(model, project, tmp_path):
 
     ended = runner.run("a", {}, tmp_path / "log", Impatient())
     assert ended.stopped and ended.status and "2\n" not in ended.tail
-    runner.close()
 
 
 def test_the_models_python_is_ours(model, project, tmp_path):
@@ -173,10 +207,9 @@ def test_the_models_python_is_ours(model, project, tmp_path):
     runner = ProcessRunner(model, project)
     found = runner.run("a", {}, tmp_path / "log", Patient()).tail.strip()
     assert os.path.dirname(found) == os.path.dirname(sys.executable)
-    runner.close()
 
 
-def test_what_is_discarded_or_closed_or_was_never_made_cannot_be_read(runner, tmp_path):
+def test_what_is_discarded_or_was_never_made_cannot_be_read(runner, tmp_path):
     for name in "ab":
         runner.run(name, {}, tmp_path / "log", Patient())
     runner.discard("a")
@@ -186,9 +219,6 @@ def test_what_is_discarded_or_closed_or_was_never_made_cannot_be_read(runner, tm
         with pytest.raises(OSError):
             runner.read(name, path)
     assert runner.read("b", "out.json")
-    runner.close()
-    runner.close()
-    assert not runner.folder.exists()
 
 
 def test_a_discarded_run_can_be_made_again(runner, project, tmp_path):

@@ -1,0 +1,69 @@
+"""The parameters of a project: the file `params.yaml`, by names such as `fit.rate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from studio.errors import StudioError
+from studio.space import Space, Values
+
+PARAMS = "params.yaml"
+
+
+def read_params(project: Path) -> Any:
+    """All of a project's parameters.
+
+    Raises:
+        StudioError: The file is missing, or is no YAML.
+    """
+    try:
+        return yaml.safe_load((project / PARAMS).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise StudioError(f"cannot read {project / PARAMS}: {error}") from None
+
+
+def own_values(params: Any, space: Space) -> Values | None:
+    """The project's own values of what is searched; `None` if they lie outside the space.
+
+    Raises:
+        StudioError: The space has a parameter that the project does not have.
+    """
+    own = {param.name: look_up(params, param.name) for param in space}
+    values: Values = {}
+    for param in space:
+        if param.active(values):
+            values[param.name] = param.choices[0] if param.fixed else own[param.name]
+    return values if space.holds(values) else None
+
+
+def look_up(params: Any, name: str) -> Any:
+    """One parameter.
+
+    Raises:
+        StudioError: There is none of this name.
+    """
+    *path, last = name.split(".")
+    return _section(params, path, name)[last]
+
+
+def put(params: Any, name: str, value: Any) -> None:
+    """Change one parameter in place.
+
+    Raises:
+        StudioError: There is none of this name.
+    """
+    *path, last = name.split(".")
+    _section(params, path, name)[last] = value
+
+
+def _section(params: Any, path: Sequence[str], name: str) -> dict[str, Any]:
+    found = params
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or name.rpartition(".")[2] not in found:
+        raise StudioError(f"{PARAMS} has no parameter '{name}'")
+    return found
