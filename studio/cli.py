@@ -6,7 +6,7 @@
     studio study best NAME
     studio study importance NAME
     studio study promote NAME [--apply]     # the best trial as a full experiment
-    studio study export NAME > trials.csv
+    studio study export NAME > trials.csv   # or --chart FILE.svg
 
 Exit status: 0 done, 1 an error that a line explains, 2 a wrong command line, 130 interrupted.
 """
@@ -78,6 +78,9 @@ def arguments() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
     _create_arguments(verbs.choices["create"])
     verbs.choices["run"].add_argument("--jobs", type=positive, help="trials at a time")
+    verbs.choices["export"].add_argument(
+        "--chart", type=Path, metavar="FILE.svg", help="the objective by trial, drawn, not CSV"
+    )
     verbs.choices["promote"].add_argument("--trial", type=int, help="not the best, but this one")
     verbs.choices["promote"].add_argument("--apply", action="store_true", help="dvc exp apply it")
     return parser
@@ -92,8 +95,10 @@ def _create_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--runner", default="dvc", choices=RUNNERS, help="(dvc)")
     sub.add_argument("--jobs", type=int, default=1, help="trials at a time (1)")
     sub.add_argument("--objective", action="append", metavar="FILE:KEY", help="several: Pareto")
-    sub.add_argument("--epochs", type=int, help="fewer epochs for a trial")
-    sub.add_argument("--subset", type=float, help="share of the rows for a trial")
+    sub.add_argument("--search-epochs", type=int, metavar="N", help="fewer epochs for a trial")
+    sub.add_argument(
+        "--subset-ratio", type=float, metavar="SHARE", help="share of the rows for a trial"
+    )
     sub.add_argument("--seed", type=int, default=0, help="(0)")
     sub.add_argument("--keep", type=int, metavar="N", help="experiments of the best N trials only")
     sub.add_argument("--space", type=Path, metavar="FILE", help="YAML; replaces the adapter's")

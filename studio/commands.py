@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import subprocess
 import sys
 from contextlib import suppress
@@ -18,6 +17,7 @@ from studio.creation import check, coming_along
 from studio.creation import create as created
 from studio.engines import engine_or_random
 from studio.errors import StudioError
+from studio.export import write_chart, write_csv
 from studio.importance import importance as measured_importance
 from studio.params import own_values, read_params
 from studio.process import environment
@@ -50,10 +50,10 @@ def create(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
         engine_used=engine_or_random(asked.engine).name,
         options={"pruner": asked.pruner},
         runner=asked.runner,
-        trials=asked.n_trials,
-        seconds=asked.timeout,
-        epochs=asked.epochs,
-        subset=asked.subset,
+        n_trials=asked.n_trials,
+        timeout=asked.timeout,
+        search_epochs=asked.search_epochs,
+        subset_ratio=asked.subset_ratio,
         jobs=asked.jobs,
         keep=asked.keep,
         seed=asked.seed,
@@ -85,7 +85,7 @@ def run(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
     for line in warnings(study.settings, head(PROJECT)):
         say(line)
     done = sum(trial.state != "running" for trial in study.trials())
-    with tqdm(total=study.settings.trials, initial=done, unit="trial", disable=None) as bar:
+    with tqdm(total=study.settings.n_trials, initial=done, unit="trial", disable=None) as bar:
 
         def show(trial: Trial) -> None:
             if trial.state == "running":
@@ -161,18 +161,13 @@ def promote(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def export(store: Store, asked: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each trial."""
+    """A row for each trial, or a chart of them."""
     study = Study(store, asked.name)
-    trials = study.trials()
-    if not asked.json:
-        names = [param.name for param in study.space]
-        writer = csv.writer(sys.stdout)
-        writer.writerow(["number", "state", *study.settings.objectives, *names])
-        for trial in trials:
-            scores = trial.scores or [""] * len(study.objectives)
-            values = [trial.values.get(name, "") for name in names]
-            writer.writerow([trial.number, trial.state, *scores, *values])
-    return [asdict(trial) for trial in trials]
+    if asked.chart:
+        write_chart(study, asked.chart)
+    elif not asked.json:
+        write_csv(study, sys.stdout)
+    return [asdict(trial) for trial in study.trials()]
 
 
 def stand(study: Study) -> dict[str, Any]:
@@ -184,7 +179,7 @@ def stand(study: Study) -> dict[str, Any]:
     front = study.engine().best() if complete(trials) else []
     return {
         "name": study.name,
-        "trials": study.settings.trials,
+        "n_trials": study.settings.n_trials,
         "states": states,
         "engine": study.settings.engine,
         "engine_used": study.settings.engine_used,

@@ -29,7 +29,7 @@ def create(store: Store, name: str, settings: Settings, earlier: Study | None = 
     directions = [parse_objective(objective).direction for objective in settings.objectives]
     store.create(name, asdict(settings), directions)
     for trial in along:
-        number = store.begin(name, settings.trials)
+        number = store.begin(name, settings.n_trials)
         assert number is not None and earlier is not None
         source = f"{earlier.name}/{trial.number}"
         store.update(name, number, trial.values, {**trial.notes, "from": source})
@@ -45,12 +45,12 @@ def coming_along(settings: Settings, earlier: Study | None) -> list[Trial]:
     """
     if earlier is None:
         return []
-    for what in ("objectives", "epochs", "subset"):
+    for what in ("objectives", "search_epochs", "subset_ratio"):
         old, new = (getattr(each, what) for each in (earlier.settings, settings))
         if old != new:
             raise StudioError(f"study '{earlier.name}' cannot be compared: {what} {old}, not {new}")
     space, done = parse(settings.space), complete(earlier.trials())
-    return [trial for trial in done if space.holds(trial.values)][: settings.trials]
+    return [trial for trial in done if space.holds(trial.values)][: settings.n_trials]
 
 
 def check(store: Store, name: str, settings: Settings) -> None:
@@ -70,9 +70,10 @@ def check(store: Store, name: str, settings: Settings) -> None:
     _amounts(settings)
     if settings.runner not in RUNNERS:
         raise StudioError(f"no trial runner '{settings.runner}'; known: {', '.join(RUNNERS)}")
-    for what, key in (("epochs", adapter.epochs), ("subset", adapter.subset)):
+    cheaper = {"search_epochs": adapter.epochs, "subset_ratio": adapter.subset}
+    for what, key in cheaper.items():
         if getattr(settings, what) is not None and key in space.params:
-            raise StudioError(f"{key} is searched; it cannot make trials cheaper, too (--{what})")
+            raise StudioError(f"{key} is searched; it cannot make trials cheaper, too ({what})")
     if settings.runner == "process":
         _within(space, adapter)
     else:
@@ -108,11 +109,13 @@ def _passed_on(space: Space) -> None:
 
 
 def _amounts(settings: Settings) -> None:
-    for what in ("trials", "jobs", "epochs", "keep"):
+    for what in ("n_trials", "jobs", "search_epochs", "keep"):
         found = getattr(settings, what)
         if found is not None and found < 1:
             raise StudioError(f"{what} must be at least 1; got {found}")
-    if settings.subset is not None and not 0 < settings.subset <= 1:
-        raise StudioError(f"subset is a share, above 0 and at most 1; got {settings.subset}")
-    if settings.seconds is not None and not settings.seconds > 0:
-        raise StudioError(f"the time must be above 0 s; got {settings.seconds}")
+    if settings.subset_ratio is not None and not 0 < settings.subset_ratio <= 1:
+        raise StudioError(
+            f"subset_ratio is a share, above 0 and at most 1; got {settings.subset_ratio}"
+        )
+    if settings.timeout is not None and not settings.timeout > 0:
+        raise StudioError(f"timeout must be above 0 s; got {settings.timeout}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, JournalStorage, get_storage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -22,6 +22,7 @@ from studio.engines.optuna import distribution
 from studio.engines.optuna_pruning import STATES
 from studio.errors import StudioError
 from studio.optuna_file import Lock, cut_half_line
+from studio.optuna_url import database, why
 from studio.space import Values, parse
 from studio.trials import Direction, State, Trial
 
@@ -49,9 +50,9 @@ class OptunaStore:
                 cut_half_line(where)
                 self.storage = JournalStorage(JournalFileBackend(str(where), Lock(str(where))))
             else:
-                self.storage = get_storage(where)
+                self.storage = database(where)
         except Exception as error:  # drivers raise what they like
-            raise StudioError(f"cannot open the storage of the studies: {error}") from error
+            raise StudioError(f"cannot open the storage of the studies: {why(error)}") from error
 
     def names(self) -> list[str]:
         """Of all studies of this platform."""
@@ -132,7 +133,7 @@ class OptunaStore:
 
     def trials(self, name: str) -> list[Trial]:
         """All of them, by number."""
-        limit = self.settings(name)["trials"]
+        limit = self.settings(name)["n_trials"]
         found = self.storage.get_all_trials(self._study(name), deepcopy=False)
         return [_trial(each) for each in found if each.number < limit]
 

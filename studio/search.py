@@ -6,6 +6,7 @@ goes on where it was.
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -48,7 +49,7 @@ class Search:
         self.study, self.runner, self.logs, self.show = study, runner, logs, show
         self.cancelled, self.lock = threading.Event(), threading.Lock()
         self.engine: BaseSearchEngine = study.engine()
-        self.until = time.monotonic() + (study.settings.seconds or float("inf"))
+        self.until = time.monotonic() + (study.settings.timeout or float("inf"))
 
     def run(self, jobs: int) -> None:
         """So many trials at a time, until all are made, the time is up, or it is cancelled."""
@@ -74,7 +75,7 @@ class Search:
         """The next trial, with the parameters that the engine asks for."""
         store, name = self.study.store, self.study.name
         with self.lock:
-            number = store.begin(name, self.study.settings.trials)
+            number = store.begin(name, self.study.settings.n_trials)
             if number is None:
                 return None
             store.update(name, number, {}, {"owner": owner()})
@@ -190,7 +191,8 @@ def fail_stale(study: Study, runner: Runner) -> list[int]:
         time.sleep(GRACE)
         stale = _stale(study)
     for trial in stale:
-        if process := trial.notes.get("process"):
+        process = trial.notes.get("process")
+        if process and trial.notes["owner"]["host"] == socket.gethostname():
             kill_left(process)
         runner.discard(study.experiment(trial.number))
         tail = "the search was killed while this trial ran"

@@ -19,8 +19,9 @@ class Settings:
     """All that a study was created with.
 
     Attributes:
-        trials: How many, whatever becomes of them. seconds: After which no new one starts.
-        epochs, subset: What makes a trial cheaper; `None` leaves the project's own values.
+        n_trials: How many, whatever becomes of them.
+        timeout: Seconds after which no new one starts.
+        search_epochs, subset_ratio: What makes a trial cheaper; `None`: the project's own value.
         engine, engine_used: The one asked for, and the one that could be had.
         jobs: Trials at a time. keep: What so many best trials have made stays; `None`: of all.
         start: What the first trial tries, the project's own values; `None` if outside the space.
@@ -34,10 +35,10 @@ class Settings:
     engine_used: str = "optuna"
     options: dict[str, Any] = field(default_factory=dict)
     runner: str = "dvc"
-    trials: int = 30
-    seconds: float | None = None
-    epochs: int | None = None
-    subset: float | None = None
+    n_trials: int = 30
+    timeout: float | None = None
+    search_epochs: int | None = None
+    subset_ratio: float | None = None
     jobs: int = 1
     keep: int | None = None
     seed: int = 0
@@ -88,10 +89,10 @@ class Study:
     def reduced(self) -> Values:
         """The parameters that make trials cheaper; a promoted trial leaves them out."""
         found: Values = {}
-        if self.settings.epochs is not None:
-            found[self.adapter.epochs] = self.settings.epochs
-        if self.settings.subset is not None:
-            found[self.adapter.subset] = self.settings.subset
+        if self.settings.search_epochs is not None:
+            found[self.adapter.epochs] = self.settings.search_epochs
+        if self.settings.subset_ratio is not None:
+            found[self.adapter.subset] = self.settings.subset_ratio
         return found
 
     def experiment(self, number: int) -> str:

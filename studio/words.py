@@ -13,15 +13,16 @@ from studio.trials import Trial
 
 def in_words(settings: Settings) -> Iterator[str]:
     """What a study does."""
-    limit = f", no new one after {settings.seconds:g} s" if settings.seconds else ""
-    yield f"{settings.trials} trials by {settings.runner}, {settings.jobs} at a time{limit}"
+    limit = f", no new one after {settings.timeout:g} s" if settings.timeout else ""
+    yield f"{settings.n_trials} trials by {settings.runner}, {settings.jobs} at a time{limit}"
     pruner = settings.options.get("pruner", "none")
     yield engine_note(
         settings
     ) or f"engine {settings.engine}, pruner {pruner}, seed {settings.seed}"
     yield from (f"objective {objective}" for objective in settings.objectives)
-    if settings.epochs is not None or settings.subset is not None:
-        yield f"cheaper: epochs {settings.epochs}, subset {settings.subset}; not when promoted"
+    made = {"search_epochs": settings.search_epochs, "subset_ratio": settings.subset_ratio}
+    if cheaper := [f"{what} {value}" for what, value in made.items() if value is not None]:
+        yield f"cheaper by {', '.join(cheaper)}; not when promoted"
     if settings.start is None:
         yield "the project's own values lie outside the space: no trial tries them"
     else:
@@ -59,7 +60,7 @@ def stand_in_a_line(found: dict[str, Any]) -> str:
     """The same for people."""
     states = ", ".join(f"{count} {state}" for state, count in found["states"].items() if count)
     best = ", ".join(f"{numbers(each['scores'])} (trial {each['trial']})" for each in found["best"])
-    line = f"{found['name']}: {sum(found['states'].values())} of {found['trials']} trials"
+    line = f"{found['name']}: {sum(found['states'].values())} of {found['n_trials']} trials"
     return line + (f": {states}" if states else "") + (f"; best {best}" if best else "")
 
 

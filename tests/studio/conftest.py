@@ -82,6 +82,6 @@ def settings(**changes: Any) -> Settings:
         "space": Parabola().search_ranges(),
         "objectives": list(Parabola.objectives),
         "runner": "process",
-        "trials": 6,
+        "n_trials": 6,
     }
     return Settings(**values | changes)

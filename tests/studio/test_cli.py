@@ -101,7 +101,7 @@ def test_a_study_from_its_creation_to_its_export(studio):
 
 def test_every_answer_is_json_and_nothing_else(studio, capsys):
     made = studio("create", "s", *CHEAP, "--n-trials", 2, "--json")
-    assert (made["name"], made["trials"], made["engine_used"]) == ("s", 2, "optuna")
+    assert (made["name"], made["n_trials"], made["engine_used"]) == ("s", 2, "optuna")
     ran = studio("run", "s", "--json")
     assert ran["states"]["complete"] == 2
     assert studio("status", "s", "--json") == ran
@@ -147,23 +147,30 @@ def test_importance_is_shown_once_there_are_enough_trials(studio, refused, proje
 
 
 def test_a_dry_run_says_the_same_and_creates_nothing(studio, refused, project):
-    said = studio("create", "s", "--n-trials", 4, "--epochs", 2, "--dry-run")
+    said = studio("create", "s", "--n-trials", 4, "--search-epochs", 2, "--dry-run")
     assert said.splitlines()[0] == "4 trials by dvc, 1 at a time"
-    assert "cheaper: epochs 2, subset None; not when promoted" in said
-    assert studio("create", "s", "--dry-run", "--json")["trials"] == 30
+    assert "cheaper by search_epochs 2; not when promoted" in said
+    assert studio("create", "s", "--dry-run", "--json")["n_trials"] == 30
     assert studio("status") == "no study yet; studio study create NAME\n"
     assert refused("create", "s", "--dry-run", "--set", "fit.x={low: 2, high: 1}")[0] == 1
     assert studio("create", "s").endswith("run it by `studio study run s`\n")
 
 
 def test_what_is_asked_for_is_kept_with_the_study(studio):
-    words = "--n-trials 7 --timeout 3.5 --engine random --jobs 2 --epochs 4 --subset 0.25 --seed 9"
-    more = "--keep 3 --objective a.json:b --objective min:c.json:d,e --adapter parabola"
+    words = "--n-trials 7 --timeout 3.5 --engine random --jobs 2 --search-epochs 4 --seed 9"
+    more = "--subset-ratio 0.25 --keep 3 --objective a.json:b --objective min:c.json:d,e --adapter parabola"
     made = studio("create", "s", *words.split(), *more.split(), *CHEAP, "--json")
     del made["baseline"]
     assert made == {
-        **{"name": "s", "reused": 0, "adapter": "parabola", "runner": "process", "trials": 7},
-        **{"seconds": 3.5, "epochs": 4, "subset": 0.25, "jobs": 2, "keep": 3, "seed": 9},
+        **{"name": "s", "reused": 0, "adapter": "parabola", "runner": "process", "n_trials": 7},
+        **{
+            "timeout": 3.5,
+            "search_epochs": 4,
+            "subset_ratio": 0.25,
+            "jobs": 2,
+            "keep": 3,
+            "seed": 9,
+        },
         **{"engine": "random", "engine_used": "random", "options": {"pruner": "none"}},
         "objectives": ["a.json:b", "min:c.json:d,e"],
         "space": conftest.Parabola().search_ranges(),
@@ -255,7 +262,7 @@ def test_a_study_that_goes_on_runs_what_is_left_with_as_many_jobs_as_asked(studi
         (["create", "n", "--engine", "none"], "no search engine 'none'; known: optuna, random"),
         (["create", "n", "--adapter", "none"], "no adapter 'none'; known: parabola"),
         (["create", "n", "--pruner", "none such"], "no pruner 'none such'; known: "),
-        (["create", "n", "--n-trials", "0"], "trials must be at least 1; got 0"),
+        (["create", "n", "--n-trials", "0"], "n_trials must be at least 1; got 0"),
         (["create", "n", "--set", "fit.x"], "--set takes KEY=RANGE; got 'fit.x'"),
         (["create", "n", "--set", "fit.x={low"], "cannot read --set fit.x={low: "),
         (["create", "n", "--space", "none.yaml"], "cannot read none.yaml: "),
@@ -263,8 +270,8 @@ def test_a_study_that_goes_on_runs_what_is_left_with_as_many_jobs_as_asked(studi
         (["create", "n", "--space", "list.yaml"], "list.yaml must map names to ranges"),
         (["create", "n", "--from", "none"], "no study 'none'; known: s"),
         (
-            ["create", "n", "--from", "s", "--epochs", "2", "--dry-run"],
-            "study 's' cannot be compared: epochs None, not 2",
+            ["create", "n", "--from", "s", "--search-epochs", "2", "--dry-run"],
+            "study 's' cannot be compared: search_epochs None, not 2",
         ),
         (["create", "n", "--set", "fit.z=[1, 2]"], "params.yaml has no parameter 'fit.z'"),
         (["create", "n", "--engine", "random", "--pruner", "asha"], "the engine random does not"),

@@ -386,7 +386,7 @@ def test_a_search_that_is_killed_leaves_nothing_once_it_is_started_again(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = Journal(tmp_path / "studies")
     space = {"fit.x": {"low": 0.0, "high": 6.0}, "fit.seconds": 60.0, "fit.epochs": 600}
-    study = create(store, "s", settings(space=space, runner="dvc", trials=1))
+    study = create(store, "s", settings(space=space, runner="dvc", n_trials=1))
     search = Search(study, DvcRunner(project), tmp_path / "logs")
     found = multiprocessing.get_context("fork").Process(target=search.run, args=(1,))
     found.start()
@@ -432,7 +432,7 @@ def test_a_study_keeps_its_best_and_promotes_it_with_full_epochs(
     monkeypatch.chdir(project)
     monkeypatch.setattr(adapters, "entry_points", lambda **group: ())
     head = call(project, "git", "rev-parse", "HEAD").strip()
-    asked = "--n-trials 4 --jobs 2 --epochs 1 --subset 0.5 --keep 1 --seed 2".split()
+    asked = "--n-trials 4 --jobs 2 --search-epochs 1 --subset-ratio 0.5 --keep 1 --seed 2".split()
     assert answer(capsys, "create", "s", *asked)["baseline"] == head
     stand = answer(capsys, "run", "s")
     assert stand["states"]["complete"] == 4, stand

@@ -47,7 +47,7 @@ def by_x(values):
 
 def made(store, count, score=by_x, state="complete", name="s", **changes):
     """A study whose trials have ended so."""
-    study = create(store, name, settings(**{"space": SPACE, "trials": 100, **changes}))
+    study = create(store, name, settings(**{"space": SPACE, "n_trials": 100, **changes}))
     add(study, count, score, state)
     return Study(store, name)
 
@@ -156,7 +156,7 @@ class Writes:
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])
 def test_a_score_that_is_no_finite_number_never_gets_so_far(store, tmp_path, score):
-    study = made(store, 0, trials=LEAST)
+    study = made(store, 0, n_trials=LEAST)
     Search(study, Writes(score), tmp_path / "logs").run(1)
     trials = study.trials()
     assert [trial.state for trial in trials] == ["failed"] * LEAST

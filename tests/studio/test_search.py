@@ -119,7 +119,7 @@ def until(condition, seconds=20.0):
 
 
 def test_all_trials_are_made_by_two_at_a_time_and_the_best_is_near(store, runner, logs):
-    study, shown, ended = made(store, trials=12, seed=3), [], []
+    study, shown, ended = made(store, n_trials=12, seed=3), [], []
     Search(study, runner, logs, lambda t: (shown if t.state == "running" else ended).append(t)).run(
         2
     )
@@ -146,7 +146,7 @@ def test_all_trials_are_made_by_two_at_a_time_and_the_best_is_near(store, runner
 
 
 def test_the_engine_is_told_what_came_of_the_trials_before(journal, logs):
-    study = made(journal, trials=40, seed=1)
+    study = made(journal, n_trials=40, seed=1)
     Search(study, Formula(), logs).run(1)
     scores = [trial.scores[0] for trial in study.trials()]
     assert sum(scores[-15:]) / 15 > sum(scores[:10]) / 10 + 1
@@ -154,16 +154,16 @@ def test_the_engine_is_told_what_came_of_the_trials_before(journal, logs):
 
 def test_the_same_seed_makes_the_same_study_and_no_trial_is_repeated(journal, logs):
     for name in ("a", "b"):
-        Search(made(journal, name, trials=20, seed=7), Formula(), logs).run(1)
+        Search(made(journal, name, n_trials=20, seed=7), Formula(), logs).run(1)
     first, second = ([t.values for t in Study(journal, name).trials()] for name in ("a", "b"))
     assert first == second
     assert len({tuple(sorted(values.items())) for values in first}) == 20
 
 
 def test_a_study_that_goes_on_asks_what_it_would_have_asked(journal, logs):
-    whole = made(journal, "whole", trials=16, seed=7)
+    whole = made(journal, "whole", n_trials=16, seed=7)
     Search(whole, Formula(), logs).run(1)
-    parts = made(journal, "parts", trials=16, seed=7)
+    parts = made(journal, "parts", n_trials=16, seed=7)
 
     class Enough(Formula):
         def run(self, name, values, log, watch):
@@ -182,7 +182,7 @@ def test_trials_that_fail_keep_the_end_of_their_log_and_the_study_goes_on(
     store, project, runner, logs
 ):
     space = {"fit.x": {"low": 0.0, "high": 6.0}, "fit.mode": ["fail", "quick"]}
-    study = made(store, space=space, trials=8)
+    study = made(store, space=space, n_trials=8)
     Search(study, runner, logs).run(2)
     failed = [trial for trial in study.trials() if trial.values["fit.mode"] == "fail"]
     assert 0 < len(failed) < 8
@@ -208,7 +208,7 @@ def test_trials_that_fail_keep_the_end_of_their_log_and_the_study_goes_on(
 def test_a_run_without_the_objective_is_a_trial_that_failed(
     journal, runner, logs, objective, reason
 ):
-    study = made(journal, objectives=[objective], trials=1)
+    study = made(journal, objectives=[objective], n_trials=1)
     Search(study, runner, logs).run(1)
     [trial] = study.trials()
     assert trial.state == "failed" and trial.scores == ()
@@ -244,7 +244,7 @@ def test_an_error_of_one_job_ends_the_others(journal, logs):
 
 def test_hopeless_trials_are_pruned_from_their_reports_and_forgotten(journal, runner, logs):
     space = {"fit.x": {"low": 0.0, "high": 6.0}, "fit.seconds": 0.3, "fit.epochs": 20}
-    study = made(journal, space=space, trials=12, seed=4, options={"pruner": "median"}, jobs=2)
+    study = made(journal, space=space, n_trials=12, seed=4, options={"pruner": "median"}, jobs=2)
     Search(study, runner, logs).run(2)
     found = states(study)
     assert set(found) == {"complete", "pruned"} and sum(found.values()) == 12
@@ -281,7 +281,7 @@ def test_cancelled_ends_all_within_seconds_and_leaves_no_process(
 
 
 def test_a_cancelled_study_goes_on_to_its_number_of_trials(store, logs):
-    study, runner = made(store, trials=6), Formula()
+    study, runner = made(store, n_trials=6), Formula()
     for _ in range(2):
         runner.wait.clear()
         found = Search(study, runner, logs)
@@ -296,7 +296,7 @@ def test_a_cancelled_study_goes_on_to_its_number_of_trials(store, logs):
 
 
 def test_nothing_new_starts_after_the_time_is_up_but_what_runs_may_end(journal, logs):
-    study = made(journal, trials=1000, seconds=0.5)
+    study = made(journal, n_trials=1000, timeout=0.5)
 
     class Slow(Formula):
         def run(self, name, values, log, watch):
@@ -310,7 +310,7 @@ def test_nothing_new_starts_after_the_time_is_up_but_what_runs_may_end(journal, 
 
 
 def test_a_study_that_is_finished_runs_nothing(store, logs):
-    study, runner = made(store, trials=3), Formula()
+    study, runner = made(store, n_trials=3), Formula()
     Search(study, runner, logs).run(2)
     Search(study, runner, logs).run(2)
     assert len(runner.made) == 3 and states(study) == {"complete": 3}
@@ -342,7 +342,7 @@ def test_a_search_that_is_killed_loses_no_trial_and_repeats_none(
 ):
     space = {"fit.x": {"low": 0.0, "high": 6.0}, "fit.seconds": 0.2}
     total = 5 * len(moments)
-    study, folder = made(store, space=space, trials=total), tmp_path / "runs"
+    study, folder = made(store, space=space, n_trials=total), tmp_path / "runs"
     trials, left = [], set()
     for moment in moments:
         found = searching(store, project, parabola, folder)
@@ -387,7 +387,7 @@ def test_what_a_killed_search_left_running_is_ended(store, project, parabola, ru
 
 
 def test_two_searches_on_one_store_share_the_trials(store, project, parabola, tmp_path):
-    study = made(store, trials=14)
+    study = made(store, n_trials=14)
     folders = [tmp_path / "a", tmp_path / "b"]
     both = [searching(store, project, parabola, folder) for folder in folders]
     for each in both:
@@ -433,7 +433,7 @@ def test_a_trial_of_another_host_is_stale_after_a_long_silence(store, silent, st
 
 def test_a_search_gives_signs_of_life(journal, logs, monkeypatch):
     monkeypatch.setattr(search, "HEARTBEAT", 0.02)
-    seen, study = [], made(journal, trials=1)
+    seen, study = [], made(journal, n_trials=1)
 
     class Slow(Formula):
         def run(self, name, values, log, watch):
@@ -449,7 +449,7 @@ def test_a_search_gives_signs_of_life(journal, logs, monkeypatch):
 
 @pytest.mark.parametrize("keep", [1, 3, None])
 def test_only_the_best_are_kept(journal, logs, keep):
-    study, runner = made(journal, trials=10, keep=keep), Formula()
+    study, runner = made(journal, n_trials=10, keep=keep), Formula()
     Search(study, runner, logs).run(1)
     best = sorted(study.trials(), key=lambda trial: -trial.scores[0])
     kept = {f"s-{trial.number:04d}" for trial in (best[:keep] if keep else best)}
@@ -458,7 +458,7 @@ def test_only_the_best_are_kept(journal, logs, keep):
 
 def test_the_whole_front_is_kept_with_several_objectives(journal, project, runner, logs):
     objectives = ["out.json:deep.score", "min:out.json:deep.x"]
-    study = made(journal, objectives=objectives, trials=8, keep=1)
+    study = made(journal, objectives=objectives, n_trials=8, keep=1)
     Search(study, runner, logs).run(2)
     front = {f"s-{trial.number:04d}" for trial in study.engine().best()}
     assert {path.name for path in runner.folder.iterdir()} == front
@@ -466,7 +466,7 @@ def test_the_whole_front_is_kept_with_several_objectives(journal, project, runne
 
 
 def test_what_makes_a_trial_cheaper_reaches_the_run_and_is_none_of_its_values(store, logs):
-    study, runner = made(store, trials=4, epochs=2, subset=0.25), Formula()
+    study, runner = made(store, n_trials=4, search_epochs=2, subset_ratio=0.25), Formula()
     Search(study, runner, logs).run(1)
     for trial in study.trials():
         assert set(trial.values) == {"fit.x", "fit.y"}
@@ -476,13 +476,13 @@ def test_what_makes_a_trial_cheaper_reaches_the_run_and_is_none_of_its_values(st
 
 
 def test_fewer_epochs_are_fewer_reports_of_the_real_thing(journal, runner, logs):
-    study = made(journal, trials=2, epochs=1)
+    study = made(journal, n_trials=2, search_epochs=1)
     Search(study, runner, logs).run(1)
     assert [list(trial.reports) for trial in study.trials()] == [[0], [0]]
 
 
 def test_a_new_study_takes_over_the_trials_inside_its_space(store, logs):
-    earlier = made(store, "old", trials=12, seed=5)
+    earlier = made(store, "old", n_trials=12, seed=5)
     Search(earlier, Formula(), logs).run(1)
     space = {"fit.x": {"low": 2.0, "high": 9.0}, "fit.y": {"low": 0, "high": 3}}
     inside = [
@@ -491,7 +491,7 @@ def test_a_new_study_takes_over_the_trials_inside_its_space(store, logs):
         if trial.values["fit.x"] >= 2.0 and trial.values["fit.y"] <= 3
     ]
     assert 0 < len(inside) < 12
-    study = create(store, "new", settings(space=space, trials=14, seed=5), earlier)
+    study = create(store, "new", settings(space=space, n_trials=14, seed=5), earlier)
     found = study.trials()
     assert [(t.values, t.scores, t.state) for t in found] == [
         (t.values, t.scores, "complete") for t in inside
@@ -505,7 +505,7 @@ def test_a_new_study_takes_over_the_trials_inside_its_space(store, logs):
 
 def test_the_first_trial_tries_the_projects_own_values(store, logs):
     start = {"fit.x": 1.0, "fit.y": 2}
-    study = made(store, start=start, trials=3)
+    study = made(store, start=start, n_trials=3)
     Search(study, Formula(), logs).run(1)
     first, *others = [trial.values for trial in study.trials()]
     assert first == start and start not in others
@@ -513,10 +513,10 @@ def test_the_first_trial_tries_the_projects_own_values(store, logs):
 
 def test_the_projects_own_values_come_after_what_came_along_and_not_again(journal, logs):
     start = {"fit.x": 1.0, "fit.y": 2}
-    earlier = made(journal, "old", start=start, trials=3)
+    earlier = made(journal, "old", start=start, n_trials=3)
     Search(earlier, Formula(), logs).run(1)
-    again = create(journal, "again", settings(start=start, trials=6), earlier)
-    other = create(journal, "other", settings(start={**start, "fit.y": 3}, trials=6), earlier)
+    again = create(journal, "again", settings(start=start, n_trials=6), earlier)
+    other = create(journal, "other", settings(start={**start, "fit.y": 3}, n_trials=6), earlier)
     for study in (again, other):
         Search(study, Formula(), logs).run(2)
     assert [trial.values for trial in again.trials()].count(start) == 1
@@ -524,19 +524,19 @@ def test_the_projects_own_values_come_after_what_came_along_and_not_again(journa
 
 
 def test_no_more_trials_are_taken_over_than_the_study_is_to_have(store, logs):
-    earlier = made(store, "old", trials=6)
+    earlier = made(store, "old", n_trials=6)
     Search(earlier, Formula(), logs).run(1)
-    study = create(store, "new", settings(trials=4), earlier)
+    study = create(store, "new", settings(n_trials=4), earlier)
     assert states(study) == {"complete": 4}
 
 
 def test_only_complete_trials_are_taken_over(store, logs):
-    earlier = made(store, "old", space={"fit.x": [1.0, 2.0, 4.0]}, trials=12)
+    earlier = made(store, "old", space={"fit.x": [1.0, 2.0, 4.0]}, n_trials=12)
     runner = Formula()
     runner.fail = (2.0,)
     Search(earlier, runner, logs).run(1)
     good = [t.values for t in earlier.trials() if t.values["fit.x"] != 2.0]
-    new = settings(space=earlier.settings.space, trials=20)
+    new = settings(space=earlier.settings.space, n_trials=20)
     assert [t.values for t in create(store, "new", new, earlier).trials()] == good
 
 
@@ -544,13 +544,13 @@ def test_only_complete_trials_are_taken_over(store, logs):
     ("change", "reason"),
     [
         ({"objectives": ["out.json:other"]}, "objectives .'out.json:deep.score'., not"),
-        ({"epochs": 3}, "epochs 2, not 3"),
-        ({"epochs": None}, "epochs 2, not None"),
-        ({"subset": 0.5}, "subset None, not 0.5"),
+        ({"search_epochs": 3}, "search_epochs 2, not 3"),
+        ({"search_epochs": None}, "search_epochs 2, not None"),
+        ({"subset_ratio": 0.5}, "subset_ratio None, not 0.5"),
     ],
 )
 def test_scores_that_say_nothing_here_are_not_taken_over(journal, change, reason):
-    earlier = made(journal, "old", epochs=2)
+    earlier = made(journal, "old", search_epochs=2)
     new = replace(earlier.settings, **change)
     with pytest.raises(StudioError, match=f"study 'old' cannot be compared: {reason}"):
         create(journal, "new", new, earlier)
@@ -598,27 +598,27 @@ def test_scores_that_say_nothing_here_are_not_taken_over(journal, change, reason
         ),
         (
             "new",
-            {"space": {"fit.epochs": [1, 2]}, "epochs": 1},
-            "fit.epochs is searched; .*--epochs",
+            {"space": {"fit.epochs": [1, 2]}, "search_epochs": 1},
+            "fit.epochs is searched; .*search_epochs",
         ),
         (
             "new",
-            {"space": {"fit.share": [0.1, 1]}, "subset": 0.1},
-            "fit.share is searched; .*--subset",
+            {"space": {"fit.share": [0.1, 1]}, "subset_ratio": 0.1},
+            "fit.share is searched; .*subset_ratio",
         ),
         (
             "new",
             {"space": {"seed": [1, 2]}},
             "seed would change nothing: .*heed fit.; use --runner dvc",
         ),
-        ("new", {"trials": 0}, "trials must be at least 1; got 0"),
+        ("new", {"n_trials": 0}, "n_trials must be at least 1; got 0"),
         ("new", {"jobs": -1}, "jobs must be at least 1; got -1"),
-        ("new", {"epochs": 0}, "epochs must be at least 1; got 0"),
+        ("new", {"search_epochs": 0}, "search_epochs must be at least 1; got 0"),
         ("new", {"keep": 0}, "keep must be at least 1; got 0"),
-        ("new", {"subset": 0.0}, "subset is a share, above 0 and at most 1; got 0.0"),
-        ("new", {"subset": 1.5}, "subset is a share, above 0 and at most 1; got 1.5"),
-        ("new", {"subset": float("nan")}, "subset is a share"),
-        ("new", {"seconds": 0}, "the time must be above 0 s; got 0"),
+        ("new", {"subset_ratio": 0.0}, "subset_ratio is a share, above 0 and at most 1; got 0.0"),
+        ("new", {"subset_ratio": 1.5}, "subset_ratio is a share, above 0 and at most 1; got 1.5"),
+        ("new", {"subset_ratio": float("nan")}, "subset_ratio is a share"),
+        ("new", {"timeout": 0}, "timeout must be above 0 s; got 0"),
     ],
 )
 def test_what_cannot_work_is_refused_before_the_study_is_there(journal, name, change, message):
@@ -632,7 +632,17 @@ def test_what_cannot_work_is_refused_before_the_study_is_there(journal, name, ch
     ("name", "change"),
     [
         ("a-b_c.d", {}),
-        ("0", {"trials": 1, "jobs": 1, "epochs": 1, "keep": 1, "subset": 1.0, "seconds": 0.1}),
+        (
+            "0",
+            {
+                "n_trials": 1,
+                "jobs": 1,
+                "search_epochs": 1,
+                "keep": 1,
+                "subset_ratio": 1.0,
+                "timeout": 0.1,
+            },
+        ),
         ("dvc", {"runner": "dvc", "space": {"seed": [1, 2]}}),
         ("text", {"space": {"fit.mode": ["a", "b\\c", "${seed}"]}}),
         ("fallback", {"engine_used": "random", "options": {"pruner": "median"}}),

@@ -81,11 +81,11 @@ def reader(request, store):
 
 def test_a_study_is_created_once_and_found_by_its_name(store, reader):
     assert reader().names() == []
-    made, other = created(store, "b.2"), created(store, "a-1", trials=3)
+    made, other = created(store, "b.2"), created(store, "a-1", n_trials=3)
     assert reader().names() == ["a-1", "b.2"]
     assert Study(reader(), "b.2").settings == made and Study(reader(), "a-1").settings == other
     with pytest.raises(StudioError, match="there is a study 'a-1' already; take another name"):
-        created(reader(), "a-1", trials=4)
+        created(reader(), "a-1", n_trials=4)
     assert Study(reader(), "a-1").settings == other and reader().trials("a-1") == []
 
 
@@ -133,7 +133,7 @@ def test_values_of_every_type_come_back_as_they_were(store, reader):
 )
 def test_a_trial_comes_back_to_the_last_digit(store, values, score, reports, text):
     if "s" not in store.names():
-        created(store, trials=1000)
+        created(store, n_trials=1000)
     number = store.begin("s", 1000)
     store.update("s", number, values, {})
     for step, reported in reports.items():
@@ -195,7 +195,7 @@ def test_notes_of_a_study_are_kept_beside_its_settings(store, reader):
 
 
 def test_numbers_are_claimed_in_order_up_to_the_limit(store):
-    created(store, trials=5)
+    created(store, n_trials=5)
     claimed = [each.begin("s", 5) for each in (store, second(store), store, second(store), store)]
     assert claimed == [0, 1, 2, 3, 4]
     assert store.begin("s", 5) is None and second(store).begin("s", 5) is None
@@ -233,7 +233,7 @@ def process(store, script, *words):
 
 
 def test_several_processes_claim_each_number_once_and_none_beyond_the_limit(store, tmp_path):
-    created(store, trials=30)
+    created(store, n_trials=30)
     workers = [process(store, CLAIM, str(tmp_path / "go"), "30") for _ in range(3)]
     assert all(worker.stdout.readline() == "ready\n" for worker in workers)
     (tmp_path / "go").touch()
@@ -256,7 +256,7 @@ while (number := store.begin("s", 10**6)) is not None:
 
 
 def test_a_writer_that_is_killed_loses_at_most_what_it_had_not_said(store):
-    created(store, trials=10**6)
+    created(store, n_trials=10**6)
     said = set()
     for count in (1, 2):
         writer = process(store, WRITE)
@@ -366,7 +366,7 @@ def without(values, name):
 
 def test_who_comes_second_for_the_last_number_leaves_no_trial_behind(tmp_path, monkeypatch):
     store = optuna_store(tmp_path)
-    created(store, trials=2)
+    created(store, n_trials=2)
     assert [store.begin("s", 2), store.begin("s", 2)] == [0, 1]
     with monkeypatch.context() as patch:  # what it saw before the other one was there
         patch.setattr(store.storage, "get_all_trials", lambda study, deepcopy: [])
