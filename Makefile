@@ -48,3 +48,4 @@ bench: setup ## timed comparisons, as ratios in one run
 	python -m benchmarks.extract
 	python -m benchmarks.train
 	python -m benchmarks.evaluate
+	python -m benchmarks.study

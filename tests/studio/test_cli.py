@@ -158,7 +158,8 @@ def test_a_dry_run_says_the_same_and_creates_nothing(studio, refused, project):
 
 def test_what_is_asked_for_is_kept_with_the_study(studio):
     words = "--n-trials 7 --timeout 3.5 --engine random --jobs 2 --search-epochs 4 --seed 9"
-    more = "--subset-ratio 0.25 --keep 3 --objective a.json:b --objective min:c.json:d,e --adapter parabola"
+    words += " --subset-ratio 0.25 --keep 3 --adapter parabola"
+    more = "--objective a.json:b --objective min:c.json:d,e"
     made = studio("create", "s", *words.split(), *more.split(), *CHEAP, "--json")
     del made["baseline"]
     assert made == {
