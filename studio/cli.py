@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -33,13 +34,17 @@ def main(words: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         answer = asked.command(open_store(asked.storage), asked)
+        if asked.json:
+            print(json.dumps(plain(answer), indent=2))
+        sys.stdout.flush()
     except StudioError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
-    if asked.json:
-        print(json.dumps(plain(answer), indent=2))
+    except BrokenPipeError:  # who read what we print has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def plain(answer: Any) -> Any:

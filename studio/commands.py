@@ -62,13 +62,14 @@ def create(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
     )
     check(store, asked.name, settings)
     reused = len(coming_along(settings, earlier))
+    if not asked.dry_run:
+        created(store, asked.name, settings, earlier)
     say = _silent if asked.json else print
     for line in in_words(settings):
         say(line)
     if earlier:
         say(f"{reused} trials of '{earlier.name}' come along")
     if not asked.dry_run:
-        created(store, asked.name, settings, earlier)
         say(f"study '{asked.name}' is there; run it by `studio study run {asked.name}`")
     return {"name": asked.name, "reused": reused, **asdict(settings)}
 

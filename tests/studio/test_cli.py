@@ -395,6 +395,15 @@ def test_a_plugin_runs_in_a_process_of_its_own(studio, plugins):
     assert errors == "error: no study 'none'; known: s\n"
 
 
+@pytest.mark.parametrize("words", [["export", "s"], ["status", "s", "--json"]])
+def test_a_reader_who_has_had_enough_is_no_error(studio, plugins, words):
+    studio("create", "s", *CHEAP)
+    ran = started(plugins, *words)
+    ran.stdout.close()
+    assert (ran.wait(60), ran.stderr.read()) == (1, "")
+    ran.stderr.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_soon_and_goes_on_later(studio, plugins, number):
     slow = ("--set", "fit.seconds=0.6", "--jobs", "2", "--n-trials", "5")
