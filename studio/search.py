@@ -6,11 +6,11 @@ goes on where it was.
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,16 +19,14 @@ from typing import Any
 from studio.engines.base import BaseSearchEngine
 from studio.errors import StudioError
 from studio.objective import Read
-from studio.process import kill_left
 from studio.runners import Runner
 from studio.space import Values
-from studio.store import alive, owner
+from studio.stale import fail_stale
+from studio.store import owner
 from studio.study import Study
 from studio.trials import State, Trial, best, complete
 
 HEARTBEAT = 60.0
-GRACE = 1.0
-"""Seconds within which a trial that has begun has an owner."""
 Show = Callable[[Trial], None]
 
 
@@ -127,6 +125,7 @@ class Attempt:
     def __init__(self, search: Search, trial: Trial) -> None:
         self.search, self.study, self.trial = search, search.study, trial
         self.pruned, self.seen = False, time.monotonic()
+        self.lost: StudioError | None = None  # why the store could not be told
 
     def run(self) -> None:
         """Run it, and say how it ended; a failure ends this trial alone."""
@@ -141,6 +140,8 @@ class Attempt:
             raise
         if ended.stopped:
             self._end("pruned" if self.pruned else "cancelled")
+            if self.lost:
+                raise self.lost
         elif ended.status:
             self._end("failed", status=ended.status, tail=ended.tail)
         else:
@@ -159,10 +160,27 @@ class Attempt:
 
     def started(self, group: dict[str, float]) -> None:
         """Keep the process group, for whoever finds the trial stale."""
-        self._note(process=group)
+        with self._told():
+            self._note(process=group)
 
     def stop(self, news: list[tuple[int, float]]) -> bool:
         """Pass reports on; end a trial that the engine gives up, or all when cancelled."""
+        with self._told():
+            self._pass_on(news)
+        if news and not self.pruned:
+            with self.search.lock:
+                self.pruned = self.search.engine.should_prune(self.trial)
+        return self.lost is not None or self.pruned or self.search.cancelled.is_set()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A store that fails ends the trial as any stop does, when its runner sees fit."""
+        try:
+            yield
+        except StudioError as error:
+            self.lost = error
+
+    def _pass_on(self, news: list[tuple[int, float]]) -> None:
         for step, score in news:
             self.trial.reports[step] = score
             self.study.store.report(self.study.name, self.trial.number, step, score)
@@ -171,34 +189,6 @@ class Attempt:
         if time.monotonic() - self.seen > HEARTBEAT:
             self._note(owner=owner())
             self.seen = time.monotonic()
-        if news and not self.pruned:
-            with self.search.lock:
-                self.pruned = self.search.engine.should_prune(self.trial)
-        return self.pruned or self.search.cancelled.is_set()
 
     def _note(self, **notes: Any) -> None:
         self.study.store.update(self.study.name, self.trial.number, self.trial.values, notes)
-
-
-def fail_stale(study: Study, runner: Runner) -> list[int]:
-    """Mark as failed what a search that is gone has left running, and end its processes.
-
-    Returns:
-        The numbers of these trials.
-    """
-    stale = _stale(study)
-    if any("owner" not in trial.notes for trial in stale):  # or begun by another this moment
-        time.sleep(GRACE)
-        stale = _stale(study)
-    for trial in stale:
-        process = trial.notes.get("process")
-        if process and trial.notes["owner"]["host"] == socket.gethostname():
-            kill_left(process)
-        runner.discard(study.experiment(trial.number))
-        tail = "the search was killed while this trial ran"
-        study.store.finish(study.name, trial.number, "failed", (), {"tail": tail})
-    return [trial.number for trial in stale]
-
-
-def _stale(study: Study) -> list[Trial]:
-    return [t for t in study.trials() if t.state == "running" and not alive(t.notes.get("owner"))]

@@ -30,7 +30,8 @@ from studio.process import environment
 from studio.promotion import Patient, promote
 from studio.runners import dvc
 from studio.runners.dvc import DvcRunner, Outside, plain
-from studio.search import Search, fail_stale
+from studio.search import Search
+from studio.stale import fail_stale
 from studio.study import Study
 from studio.trials import Trial
 

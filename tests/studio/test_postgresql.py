@@ -22,7 +22,8 @@ from studio import store as stores
 from studio.errors import StudioError
 from studio.optuna_store import OptunaStore
 from studio.runners.local import ProcessRunner
-from studio.search import Search, fail_stale
+from studio.search import Search
+from studio.stale import fail_stale
 from studio.study import Study
 from studio.trials import Trial
 
