@@ -25,6 +25,7 @@ from studio import commands
 from studio.creation import RUNNERS
 from studio.engines import list_engines
 from studio.errors import StudioError
+from studio.process import heeded_by_children
 from studio.store import open_store
 
 
@@ -32,6 +33,7 @@ def main(words: list[str] | None = None) -> None:
     """Run one command; an error is one message on standard error."""
     asked = arguments().parse_args(words)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    heeded_by_children()
     try:
         answer = asked.command(open_store(asked.storage), asked)
         if asked.json:

@@ -93,6 +93,16 @@ def run(command: Sequence[str], log: Path, watch: Watch, cwd: Path | None = None
     return Ended(process.returncode, stopped, tail)
 
 
+def heeded_by_children() -> None:
+    """Let what we start heed SIGINT even if we ignore it, as `command &` in a script does.
+
+    An ignored signal stays ignored in all that a program starts, which then only SIGKILL could end;
+    one that has a handler does not. For programs to call, in their main thread.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
+
+
 def environment() -> dict[str, str]:
     """Ours, with the programs beside the interpreter that runs this first on the path."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

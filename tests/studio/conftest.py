@@ -13,6 +13,7 @@ from studio.adapters import Adapter
 from studio.engines.optuna import OptunaEngine
 from studio.journal import Journal
 from studio.optuna_store import OptunaStore
+from studio.process import heeded_by_children
 from studio.store import Store
 from studio.study import Settings
 
@@ -45,6 +46,12 @@ class Parabola(Adapter):
     def search_ranges(self) -> dict[str, Any]:
         """Both coordinates."""
         return {"fit.x": {"low": 0.0, "high": 6.0}, "fit.y": {"low": 0, "high": 5}}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def stoppable() -> None:
+    """What the tests start heeds SIGINT, wherever the tests run."""
+    heeded_by_children()
 
 
 @pytest.fixture(autouse=True)

@@ -248,6 +248,19 @@ except KeyboardInterrupt:
     assert (ended.status, ended.stopped, watch.reports) == (7, True, [(9, 0.5)])
 
 
+def test_what_a_program_that_ignores_sigint_starts_heeds_it(tmp_path):
+    script = (
+        "import signal; from pathlib import Path; from studio import process;"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); process.heeded_by_children();"
+        "watch = type('W', (), {'started': lambda *_: None, 'stop': lambda *_: True})();"
+        "print(process.run(['sleep', '60'], Path('log'), watch).status)"
+    )
+    command = [sys.executable, "-c", script]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"{-signal.SIGINT}\n", "")
+
+
 def test_the_group_is_told_as_soon_as_it_is_there(tmp_path):
     watch = Seen()
     ended = ran(tmp_path, "import os; print(os.getpid(), os.getpgid(0), os.getsid(0))", watch=watch)
