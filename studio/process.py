@@ -140,6 +140,14 @@ def is_process(number: int, born: float) -> bool:
         return False
 
 
+def runs(number: int, born: float) -> bool:
+    """Whether that process still runs: one that has ended stays listed until it is waited for."""
+    try:
+        return is_process(number, born) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _reports(line: bytes) -> Iterator[tuple[int, float]]:
     """The report in a line, if it is one: what else a program writes there ends no trial."""
     try:

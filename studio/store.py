@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import psutil
 
 from studio.errors import StudioError
-from studio.process import is_process
+from studio.process import runs
 from studio.space import Values
 from studio.trials import Direction, State, Trial
 
@@ -94,4 +94,4 @@ def alive(noted: Mapping[str, Any] | None) -> bool:
         return False
     if noted["host"] != socket.gethostname():
         return time.time() - float(noted["seen"]) < SILENCE
-    return is_process(noted["pid"], noted["born"])
+    return runs(noted["pid"], noted["born"])

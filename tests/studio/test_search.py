@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import re
+import subprocess
 import tempfile
 import threading
 import time
@@ -435,6 +436,20 @@ def test_trials_of_a_search_that_lives_are_not_stale(store, logs):
     assert fail_stale(study, runner) == [1, 2]
     assert [trial.state for trial in study.trials()] == ["running", "failed", "failed"]
     assert runner.discarded == ["s-0001", "s-0002"]
+
+
+def test_a_search_that_has_ended_and_is_not_waited_for_is_gone(store):
+    study = made(store)
+    store.begin("s", 6)
+    ended = subprocess.Popen(["sleep", "60"])
+    born = psutil.Process(ended.pid).create_time()
+    note = {**owner(), "pid": ended.pid, "born": born}
+    store.update("s", 0, {"fit.x": 1.0}, {"owner": note})
+    assert fail_stale(study, Formula()) == []
+    ended.kill()
+    until(lambda: psutil.Process(ended.pid).status() == psutil.STATUS_ZOMBIE)
+    assert fail_stale(study, Formula()) == [0]
+    ended.wait()
 
 
 def test_a_trial_that_another_search_begins_this_moment_is_not_stale(store, monkeypatch):
