@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from studio.errors import StudioError
-from studio.space import Space, Values
+from studio.space import Param, Space, Values
 
 PARAMS = "params.yaml"
 
@@ -36,8 +36,16 @@ def own_values(params: Any, space: Space) -> Values | None:
     values: Values = {}
     for param in space:
         if param.active(values):
-            values[param.name] = param.choices[0] if param.fixed else own[param.name]
+            values[param.name] = (
+                param.choices[0] if param.fixed else _fitting(own[param.name], param)
+            )
     return values if space.holds(values) else None
+
+
+def _fitting(value: Any, param: Param) -> Any:
+    """A value such as 160.0 as the whole number that a range of these asks for."""
+    whole = param.low is not None and param.whole
+    return int(value) if whole and isinstance(value, float) and value.is_integer() else value
 
 
 def look_up(params: Any, name: str) -> Any:

@@ -162,6 +162,8 @@ OWN = {"fit": {"x": 1, "y": 2, "mode": "quick"}, "seed": 0}
     [
         ({}, {"fit.x": 1, "fit.mode": "quick", "fit.y": 2, "seed": 7}),
         ({"mode": "slow", "y": 99}, {"fit.x": 1, "fit.mode": "slow", "seed": 7}),
+        ({"y": 2.0}, {"fit.x": 1, "fit.mode": "quick", "fit.y": 2, "seed": 7}),
+        ({"y": 2.5}, None),
         ({"x": 6.1}, None),
         ({"y": 6}, None),
         ({"mode": "other"}, None),
@@ -171,7 +173,9 @@ OWN = {"fit": {"x": 1, "y": 2, "mode": "quick"}, "seed": 0}
     ],
 )
 def test_the_projects_own_values_are_a_trial_if_they_lie_inside(change, expected):
-    assert own_values({**OWN, "fit": OWN["fit"] | change}, parse(SPACE)) == expected
+    found = own_values({**OWN, "fit": OWN["fit"] | change}, parse(SPACE))
+    assert found == expected
+    assert type((found or {}).get("fit.y", 0)) is int
 
 
 def test_a_space_of_parameters_that_the_project_does_not_have_is_refused():
