@@ -29,7 +29,8 @@ from studio.runners.local import ProcessRunner
 from studio.search import Search
 from studio.store import FOLDER, Store
 from studio.study import Settings, Study
-from studio.trials import Trial, complete
+from studio.trials import Trial
+from studio.trials import best as best_of
 from studio.words import in_a_line, in_words, numbers, progress, stand_in_a_line, warnings
 from studio.written import written_space
 
@@ -60,10 +61,11 @@ def create(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
         start=own_values(read_params(PROJECT), space),
         baseline=head(PROJECT),
     )
-    check(store, asked.name, settings)
-    reused = len(coming_along(settings, earlier))
-    if not asked.dry_run:
-        created(store, asked.name, settings, earlier)
+    if asked.dry_run:
+        check(store, asked.name, settings)
+        reused = len(coming_along(settings, earlier))
+    else:
+        reused = len(created(store, asked.name, settings, earlier).trials())
     say = _silent if asked.json else print
     for line in in_words(settings):
         say(line)
@@ -120,9 +122,7 @@ def status(store: Store, asked: argparse.Namespace) -> Any:
 def best(store: Store, asked: argparse.Namespace) -> list[dict[str, Any]]:
     """The trials that no other one beats."""
     study = Study(store, asked.name)
-    front = [chosen(study, trial.number) for trial in study.engine().best()]
-    if not front:
-        chosen(study, None)
+    front = study.engine().best() or [chosen(study, None)]
     if not asked.json:
         for trial in front:
             print(in_a_line(trial))
@@ -177,14 +177,16 @@ def stand(study: Study) -> dict[str, Any]:
     states = {state: 0 for state in ("complete", "pruned", "failed", "cancelled", "running")}
     for trial in trials:
         states[trial.state] += 1
-    front = study.engine().best() if complete(trials) else []
     return {
         "name": study.name,
         "n_trials": study.settings.n_trials,
         "states": states,
         "engine": study.settings.engine,
         "engine_used": study.settings.engine_used,
-        "best": [{"trial": trial.number, "scores": trial.scores} for trial in front],
+        "best": [
+            {"trial": trial.number, "scores": trial.scores}
+            for trial in best_of(trials, study.directions)
+        ],
         "promoted": study.notes.get("promoted"),
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,8 @@ def look_up(params: Any, name: str) -> Any:
     Raises:
         StudioError: There is none of this name.
     """
-    *path, last = name.split(".")
-    return _section(params, path, name)[last]
+    section, last = _place(params, name)
+    return section[last]
 
 
 def put(params: Any, name: str, value: Any) -> None:
@@ -64,14 +63,16 @@ def put(params: Any, name: str, value: Any) -> None:
     Raises:
         StudioError: There is none of this name.
     """
+    section, last = _place(params, name)
+    section[last] = value
+
+
+def _place(params: Any, name: str) -> tuple[dict[str, Any], str]:
+    """The section that has a parameter, and its key there."""
     *path, last = name.split(".")
-    _section(params, path, name)[last] = value
-
-
-def _section(params: Any, path: Sequence[str], name: str) -> dict[str, Any]:
     found = params
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
-    if not isinstance(found, dict) or name.rpartition(".")[2] not in found:
+    if not isinstance(found, dict) or last not in found:
         raise StudioError(f"{PARAMS} has no parameter '{name}'")
-    return found
+    return found, last

@@ -25,9 +25,11 @@ from studio.errors import StudioError
 
 PROGRESS = "STUDIO_PROGRESS"
 POLL = 0.1
+"""Seconds between two looks for progress."""
 PATIENCE = 10.0
-"""Seconds to look for progress, and to wait for the end after SIGINT."""
+"""Seconds to wait for the end after SIGINT."""
 TAIL = 4000
+"""Bytes of the end of a log."""
 CLOCK = 2.0
 """Seconds by which the system's time of a process's birth may change."""
 

@@ -57,7 +57,7 @@ def progress(trial: Trial) -> str:
 
 
 def stand_in_a_line(found: dict[str, Any]) -> str:
-    """The same for people."""
+    """How a study stands."""
     states = ", ".join(f"{count} {state}" for state, count in found["states"].items() if count)
     best = ", ".join(f"{numbers(each['scores'])} (trial {each['trial']})" for each in found["best"])
     line = f"{found['name']}: {sum(found['states'].values())} of {found['n_trials']} trials"

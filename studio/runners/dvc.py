@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
 from studio.process import Ended, Watch, run
 from studio.space import Value, Values
+from studio.store import FOLDER
 
 GRACE = 3.0
 """Seconds within which DVC ends what it has begun to write."""
@@ -34,11 +37,13 @@ class DvcRunner:
         """One experiment of this name."""
         sets = [part for key, value in values.items() for part in ("-S", f"{key}={plain(value)}")]
         command = ["dvc", "--wait-for-lock", "exp", "run", "--temp", "-n", name, *sets]
-        self.tidy(name)  # what is noted of another run of this name would be taken for this one's
+        turn = Turn(self.project / FOLDER / "dvc.turn")
         try:
-            return run(command, log, Outside(self, name, watch), cwd=self.project)
+            self.tidy(name)  # what is noted of another run of this name is not this one's
+            return run(command, log, Outside(self, name, watch, turn), cwd=self.project)
         finally:
             self.tidy(name)
+            turn.over()
 
     def read(self, name: str, path: str) -> str:
         """A file as the experiment has committed it."""
@@ -92,19 +97,20 @@ class DvcRunner:
     def _halves(self) -> set[Path]:
         """What DVC was killed at: folders that it has no note of, lock files that are not whole."""
         noted = {Path(about["root_dir"]).name for _, about in self._notes()}
-        folders = (self._runs / "standalone").glob("tmp*")
+        folders = glob("tmp*", root_dir=self._runs / "standalone")
         locks = (self._runs / "rwlock", self._runs.parent / "rwlock")
         return {
-            *(folder for folder in folders if folder.name not in noted),
+            *(self._runs / "standalone" / name for name in folders if name not in noted),
             *(lock for lock in locks if lock.exists() and _json(lock) is None),
         }
 
     def _notes(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         """What DVC notes of each run, and where."""
         places = ("run/*/*.run", "standalone/run/*/*.run")  # of the preparation, of the run itself
-        for note in (note for place in places for note in self._runs.glob(place)):
-            if about := _json(note):
-                yield note, about
+        for place in places:  # other runs take theirs away meanwhile, which Path.glob cannot stand
+            for note in glob(place, root_dir=self._runs):
+                if about := _json(self._runs / note):
+                    yield self._runs / note, about
 
     @property
     def _runs(self) -> Path:
@@ -124,15 +130,32 @@ class DvcRunner:
         return done
 
 
+class Turn:
+    """The turn to start a run, which ends when DVC has begun it, or with this process.
+
+    DVC takes the first run in its queue for the one that it was told to make: of two that start
+    together one may be made twice, once without its name.
+    """
+
+    def __init__(self, place: Path) -> None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self.file = place.open("ab")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def over(self) -> None:
+        """Let the next one start; said again, it does nothing."""
+        self.file.close()
+
+
 class Outside:
     """Passes on what a run's watch is told and says, but stops no run before DVC has begun it.
 
     Until then DVC has the user's uncommitted changes in its hands; stopped, it would lose them.
     """
 
-    def __init__(self, runner: DvcRunner, name: str, watch: Watch) -> None:
-        self.runner, self.name, self.watch = runner, name, watch
-        self.until = time.monotonic() + START
+    def __init__(self, runner: DvcRunner, name: str, watch: Watch, turn: Turn) -> None:
+        self.runner, self.name, self.watch, self.turn = runner, name, watch, turn
+        self.begun, self.until = False, time.monotonic() + START
 
     def started(self, group: dict[str, float]) -> None:
         """Passed on."""
@@ -140,9 +163,10 @@ class Outside:
 
     def stop(self, news: list[tuple[int, float]]) -> bool:
         """Passed on; whether it may end, too."""
-        if not self.watch.stop(news):
-            return False
-        return self.runner.begun(self.name) or time.monotonic() > self.until
+        if not self.begun and self.runner.begun(self.name):
+            self.begun = True
+            self.turn.over()
+        return self.watch.stop(news) and (self.begun or time.monotonic() > self.until)
 
 
 def head(project: Path) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from studio import adapters, engines
@@ -92,3 +94,23 @@ def settings(**changes: Any) -> Settings:
         "n_trials": 6,
     }
     return Settings(**values | changes)
+
+
+def inside(folder: Path) -> list[int]:
+    """The processes that run in a folder or below."""
+    found = []
+    for each in psutil.process_iter():
+        try:
+            if each.status() != psutil.STATUS_ZOMBIE and Path(each.cwd()).is_relative_to(folder):
+                found.append(each.pid)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+            continue
+    return found
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for what has to happen."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)

@@ -342,6 +342,13 @@ def test_without_optuna_random_search_runs_and_says_so_everywhere(
     assert status == 1 and said.startswith("error: --storage needs Optuna: ")
 
 
+def test_a_study_whose_engine_is_gone_is_listed_with_its_best_all_the_same(studio, monkeypatch):
+    studio("create", "s", *CHEAP, "--n-trials", 1)
+    studio("run", "s")
+    monkeypatch.delitem(engines._registered, "optuna")
+    assert studio("status").startswith("s: 1 of 1 trials: 1 complete; best -4.0000 (trial 0)")
+
+
 def test_several_models_have_to_be_told_apart(refused, studio, monkeypatch):
     other = conftest.Parabola()
     monkeypatch.setitem(adapters._registered, "other", other)

@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -26,18 +28,20 @@ from studio import adapters, cli
 from studio.creation import create
 from studio.errors import StudioError
 from studio.journal import Journal
-from studio.process import environment
+from studio.process import Ended, environment
 from studio.promotion import Patient, promote
 from studio.runners import dvc
-from studio.runners.dvc import DvcRunner, Outside, plain
+from studio.runners.dvc import DvcRunner, Outside, Turn, plain
 from studio.search import Search
 from studio.stale import fail_stale
 from studio.study import Study
 from studio.trials import Trial
 
-from .conftest import FIT, PARAMS, settings
+from . import conftest
+from .conftest import FIT, PARAMS, inside, settings
 
 slow = pytest.mark.slow
+until = partial(conftest.until, seconds=60.0)
 DVC_YAML = """
 stages:
   fit:
@@ -117,18 +121,6 @@ def names(project):
     return [ref.split("/")[2] for ref in experiments(project) if re.match("[0-9a-f]{2}/", ref)]
 
 
-def inside(folder):
-    """The processes that run in a folder or below."""
-    found = []
-    for each in psutil.process_iter():
-        try:
-            if each.status() != psutil.STATUS_ZOMBIE and Path(each.cwd()).is_relative_to(folder):
-                found.append(each.pid)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
-            continue
-    return found
-
-
 def left(project):
     """What DVC leaves of runs: folders, notes of the preparation and of the run, a torn lock."""
     runs = project / ".dvc" / "tmp" / "exps"
@@ -141,13 +133,6 @@ def left(project):
 def listed(project, word="running"):
     """Whether `dvc exp show` says so of anything."""
     return word in call(project, "dvc", "exp", "show", "--json", "--force").lower()
-
-
-def until(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def change(project, line="seed: 77"):
@@ -307,7 +292,8 @@ def test_what_was_half_written_goes_after_a_while_and_what_gets_whole_stays(
 def test_a_stop_waits_until_dvc_has_left_the_working_tree_but_not_for_ever(
     runner, project, monkeypatch
 ):
-    outside = Outside(runner, "a", Stopping(at_once=True))
+    turn = Turn(project / "turn")
+    outside = Outside(runner, "a", Stopping(at_once=True), turn)
     assert not outside.stop([])
     note(project, "a", "tmp1", status=1)
     note(project, "b", "tmp2", "standalone/run")
@@ -316,10 +302,53 @@ def test_a_stop_waits_until_dvc_has_left_the_working_tree_but_not_for_ever(
     assert not outside.stop([])
     note_ = project / ".dvc/tmp/exps/standalone/run/rev-a/rev-a.run"
     note_.write_text(note_.read_text().replace('"status": 1', '"status": 2'))
-    assert outside.stop([])
-    assert not Outside(runner, "a", Patient()).stop([])
+    assert not turn.file.closed
+    assert outside.stop([]) and turn.file.closed
+    assert not Outside(runner, "a", Patient(), turn).stop([])
     monkeypatch.setattr(dvc, "START", -1.0)
-    assert Outside(runner, "none", Stopping(at_once=True)).stop([])
+    assert Outside(runner, "none", Stopping(at_once=True), turn).stop([])
+
+
+def test_a_run_starts_once_dvc_has_begun_the_one_before(runner, project, log, monkeypatch):
+    asked, ends = [], threading.Event()
+
+    def run(command, log, watch, cwd):
+        asked.append(watch.name)
+        while not ends.wait(0.01):
+            watch.stop([])
+        return Ended(0, False, "")
+
+    monkeypatch.setattr(dvc, "run", run)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            pool.submit(runner.run, "a", {}, log, Patient())
+            until(lambda: asked == ["a"])
+            second = pool.submit(DvcRunner(project).run, "b", {}, log, Patient())
+            time.sleep(0.3)
+            assert asked == ["a"]
+            note(project, "a", "tmp1", "standalone/run")
+            until(lambda: asked == ["a", "b"])
+        finally:
+            ends.set()
+    assert second.result() == Ended(0, False, "")
+
+
+def test_notes_that_go_while_they_are_read_are_none(runner, project, monkeypatch):
+    for name in "ab":
+        note(project, name, f"tmp-{name}", "standalone/run")
+    runs = project / ".dvc" / "tmp" / "exps" / "standalone" / "run"
+    scandir = os.scandir
+
+    def gone(place):
+        with scandir(place) as there:
+            found = list(there)
+        if isinstance(place, str | Path) and Path(place) == runs and (runs / "rev-b").exists():
+            (runs / "rev-b" / "rev-b.run").unlink()
+            (runs / "rev-b").rmdir()
+        return nullcontext(iter(found))
+
+    monkeypatch.setattr(os, "scandir", gone)
+    assert not runner.begun("c")
 
 
 @slow

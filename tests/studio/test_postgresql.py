@@ -28,7 +28,8 @@ from studio.study import Study
 from studio.trials import Trial
 
 from . import test_cli, test_search, test_stores
-from .test_search import FORK, Formula, inside, made, numbers, states, until
+from .conftest import inside, until
+from .test_search import FORK, Formula, made, numbers, states
 
 psycopg = pytest.importorskip(
     "psycopg", reason="the driver of PostgreSQL is not installed; pip install 'psycopg[binary]'"

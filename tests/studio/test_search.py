@@ -29,7 +29,7 @@ from studio.stale import fail_stale
 from studio.store import owner
 from studio.study import Study
 
-from .conftest import settings
+from .conftest import inside, settings, until
 
 FORK = multiprocessing.get_context("fork")
 
@@ -95,29 +95,10 @@ def numbers(study):
     return [trial.number for trial in study.trials()]
 
 
-def inside(folder):
-    """The processes that run in a folder or below."""
-    found = []
-    for each in psutil.process_iter():
-        try:
-            if each.status() != psutil.STATUS_ZOMBIE and Path(each.cwd()).is_relative_to(folder):
-                found.append(each.pid)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
-            continue
-    return found
-
-
 @pytest.fixture
 def runner(project, parabola, tmp_path):
     """Real processes, in a folder whose processes can be counted."""
     return ProcessRunner(parabola, project)
-
-
-def until(condition, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def test_all_trials_are_made_by_two_at_a_time_and_the_best_is_near(store, runner, logs):
