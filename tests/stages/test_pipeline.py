@@ -31,6 +31,7 @@ STAGES = (
     "baseline",
     "evaluate",
     "report",
+    "index",
 )
 
 METRICS = ["map@5", "map", "p@1", "p@5", "p@radius2"]
@@ -223,9 +224,10 @@ def test_an_experiment_runs_what_depends_on_it_from_its_own_snapshot(
     command = ("dvc", "exp", "run", "--temp", "-n", "half", "-S", "train.alpha=0.5")
     output = project.run(*command, PYTHONPATH=str(tmp_path)).stdout
     lines = output.splitlines()
-    assert running(output) == ["fetch", "train", "encode", "evaluate", "report"]
+    ran = ["fetch", "train", "encode", "evaluate", "report", "index"]
+    assert running(output) == ran
     libraries = [line.removeprefix("library: ") for line in lines if line.startswith("library: ")]
-    assert len(libraries) == 5
+    assert len(libraries) == len(ran)
     assert all(f"{project.path}/.dvc/tmp/exps/" in library for library in libraries)
     diff = project.run("dvc", "params", "diff", "main", "half").stdout
     assert "train.alpha" in diff and "0.5" in diff
