@@ -9,8 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, ClassVar
 
+from studio.adapters.demo import Demo
 from studio.errors import StudioError
 
 GROUP = "studio.adapters"
@@ -41,6 +43,14 @@ class Adapter(ABC):
     @abstractmethod
     def search_ranges(self) -> Mapping[str, Any]:
         """The recommended space, as `studio.space` reads it."""
+
+    def demo(self, folder: Path) -> Demo | None:
+        """Searches of the run whose files are in `folder`; `None`: the model has nothing to search.
+
+        Raises:
+            StudioError: Something of the run is missing, or does not fit the rest of it.
+        """
+        return None
 
 
 def register_adapter(adapter: Adapter) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from studio.adapters import Adapter
+from studio.adapters.demo import Demo
 
 
 class AGCHAdapter(Adapter):
@@ -39,3 +41,9 @@ class AGCHAdapter(Adapter):
             "train.extensions.temperature": {"low": 0.1, "high": 0.5},
             "train.extensions.dropout": {"low": 0.2, "high": 0.6},
         }
+
+    def demo(self, folder: Path) -> Demo:
+        """Searches of the database rows by words, pictures and items."""
+        from studio.adapters.agch_demo import AGCHDemo
+
+        return AGCHDemo(folder)
