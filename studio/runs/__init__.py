@@ -1,0 +1,1 @@
+"""Runs of any DVC repository: its working tree, its branches and its experiments, compared."""

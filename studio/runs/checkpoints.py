@@ -1,0 +1,147 @@
+"""Models of the runs in DVC's cache, and how to free what only experiments have."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.errors import NotFound, StudioError
+from studio.runs import git
+from studio.runs.cache import Cache, is_folder
+from studio.runs.locks import mapping, read_yaml
+from studio.runs.model import WORKSPACE, Run
+from studio.runs.store import RunStore
+
+MODELS = "models/"
+UNSAVED = ("running", "queued")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as runs have it.
+
+    Attributes:
+        id: Its digest.
+        paths: Where runs have it, from the top of the repository.
+        size: Bytes.
+        cached: Whether it is in the cache; else it is missing.
+        runs: All that have it.
+        kept_by: Names of those runs for whose sake it is not deleted.
+    """
+
+    id: str
+    paths: tuple[str, ...]
+    size: int | None
+    cached: bool
+    runs: tuple[Run, ...]
+    kept_by: tuple[str, ...]
+
+
+class Checkpoints:
+    """The models of a repository: outputs under `models/`, and artifacts of the type `model`."""
+
+    def __init__(self, store: RunStore, cache: Cache) -> None:
+        self.repo, self.store, self.cache = store.repo, store, cache
+
+    def listed(self) -> list[Checkpoint]:
+        """All of them, in the order of the runs.
+
+        Raises:
+            StudioError: There is no list of runs, or a `dvc.yaml` cannot be read.
+        """
+        return self._of(self.store.runs())
+
+    def delete(self, checkpoint_id: str) -> int:
+        """Remove one from the cache.
+
+        Returns:
+            The number of bytes that are free now.
+
+        Raises:
+            StudioError: It is not listed, or missing already; a branch, a commit behind one or the
+                working tree has it; an experiment runs or is queued, which may need it; the cache
+                lies outside of the repository.
+        """
+        runs = self.store.fresh()
+        found = {each.id: each for each in self._of(runs)}
+        if checkpoint_id not in found:
+            raise NotFound(f"no checkpoint '{checkpoint_id}' is listed; {len(found)} are")
+        checkpoint = found[checkpoint_id]
+        if not self.cache.folder.resolve().is_relative_to(self.repo.resolve()):
+            raise StudioError(f"others may use the cache {self.cache.folder}; see dvc gc")
+        if waiting := [run.name for run in runs if run.state in UNSAVED]:
+            raise StudioError(f"{', '.join(waiting)} may need it; delete once they are done")
+        if kept := [*checkpoint.kept_by, *self._history(checkpoint.id)]:
+            raise StudioError(f"{checkpoint.paths[0]} is kept for {', '.join(kept)}")
+        place = self.cache.place(checkpoint.id)
+        if place is None:
+            raise StudioError(f"{checkpoint.paths[0]} is not in cache; nothing to delete")
+        places = [*self._inside(checkpoint, runs), place]
+        size = sum(each.stat().st_size for each in places)
+        for each in places:
+            each.unlink(missing_ok=True)
+        return size
+
+    def _of(self, runs: Sequence[Run]) -> list[Checkpoint]:
+        having: dict[str, list[tuple[Run, str, int | None]]] = {}
+        for run, models in zip(runs, self._models(runs)):
+            for out in run.outs:
+                if out.digest and (out.path in models or out.path.startswith(MODELS)):
+                    having.setdefault(out.digest, []).append((run, out.path, out.size))
+        return [
+            Checkpoint(
+                id=digest,
+                paths=tuple(dict.fromkeys(path for _, path, _ in users)),
+                size=users[0][2],
+                cached=self.cache.place(digest) is not None,
+                runs=tuple({run.id: run for run, _, _ in users}.values()),
+                kept_by=tuple(run.name for run in runs if _keeps(run, digest)),
+            )
+            for digest, users in having.items()
+        ]
+
+    def _models(self, runs: Sequence[Run]) -> Iterator[set[str]]:
+        """Paths of the artifacts that are models, as each run's `dvc.yaml` says."""
+        saved = [run for run in runs if run.id != WORKSPACE]
+        texts = git.objects(self.repo, [f"{run.id}:./dvc.yaml" for run in saved])
+        by_run = {run.id: text or b"" for run, text in zip(saved, texts)}
+        own = self.repo / "dvc.yaml"
+        by_run[WORKSPACE] = own.read_bytes() if own.is_file() else b""
+        found = {text: _artifacts(text) for text in {*by_run.values()}}
+        for run in runs:
+            yield found[by_run[run.id]]
+
+    def _history(self, digest: str) -> list[str]:
+        """A commit that git keeps without the experiments and that has the digest, if there is."""
+        words = ("log", "--exclude=refs/exps/*", "--all", "-1", "--format=%h", f"-S{digest}")
+        found = git.git(self.repo, *words, "--", ":/*dvc.lock", ":/*.dvc").decode().split()
+        return [f"commit {commit}" for commit in found]
+
+    def _inside(self, checkpoint: Checkpoint, runs: Sequence[Run]) -> list[Path]:
+        """The files of a folder that nothing else in the cache or in any run has."""
+        if not is_folder(checkpoint.id):
+            return []
+        others = {out.digest for run in runs for out in run.outs}
+        for place in self.cache.folder.glob("files/md5/*/*.dir"):
+            if place.parent.name + place.name != checkpoint.id:
+                others |= {entry["md5"] for entry in json.loads(place.read_bytes())}
+        own = {*self.cache.entries(checkpoint.id, checkpoint.paths[0]).values()} - others
+        places = [self.cache.place(str(digest)) for digest in sorted(own)]
+        return [found for found in places if found]
+
+
+def _keeps(run: Run, digest: str) -> bool:
+    """Whether a run that is no experiment has it, as a model or not."""
+    return run.kind != "experiment" and any(out.digest == digest for out in run.outs)
+
+
+def _artifacts(text: bytes) -> set[str]:
+    """The paths of models in a `dvc.yaml`."""
+    declared = mapping(mapping(read_yaml(text, "dvc.yaml")).get("artifacts"))
+    about = map(mapping, declared.values())
+    return {
+        posixpath.normpath(str(each.get("path"))) for each in about if each.get("type") == "model"
+    }
