@@ -4,7 +4,7 @@ export PATH := $(ENV)/bin:$(PATH)
 PYTHON ?= python3
 INSTALLED := $(ENV)/.agch-installed
 
-.PHONY: help setup extras repro table ablation paper-table test lint bench
+.PHONY: help setup extras repro table ablation paper-table studio test lint bench
 SEEDS ?= 3
 SOURCE ?= openclipart
 
@@ -18,8 +18,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	python -m pip install --quiet --constraint constraints.txt --editable '.[dev,studio]'
 	@touch "$@"
 
-extras: setup ## what CLIP, SigLIP, sentence embeddings and TensorBoard need
-	python -m pip install --quiet --constraint constraints.txt --editable '.[clip,sentence,tensorboard]'
+extras: setup ## what CLIP, SigLIP, sentence embeddings, TensorBoard, Optuna's pages and tests in a browser need
+	python -m pip install --quiet --constraint constraints.txt --editable '.[clip,sentence,tensorboard,expert,browser]'
 
 repro: setup ## rebuild the experiment of params.yaml and print its table
 	dvc repro
@@ -34,6 +34,9 @@ ablation: setup ## what each part of AGCH and AGCH+ brings, at 64 bits (SEEDS=3)
 paper-table: setup ## AGCH as published beside the printed numbers (SOURCE=openclipart SEEDS=3)
 	python -m benchmarks.paper_table $(SOURCE) --seeds $(SEEDS)
 
+studio: setup ## runs, studies, jobs and search in the browser, at 127.0.0.1:8765
+	studio serve
+
 test: setup ## the tests (make test ARGS='-m slow' for the slow ones)
 	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
@@ -43,9 +46,10 @@ lint: setup ## black, flake8 and mypy
 	mypy
 
 bench: setup ## timed comparisons, as ratios in one run
-	@python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	python -m benchmarks.pinning
 	python -m benchmarks.extract
 	python -m benchmarks.train
 	python -m benchmarks.evaluate
 	python -m benchmarks.study
+	python -m benchmarks.search
+	python -m benchmarks.studio

@@ -7,6 +7,7 @@
     studio study importance NAME
     studio study promote NAME [--apply]     # the best trial as a full experiment
     studio study export NAME > trials.csv   # or --chart FILE.svg
+    studio serve [--repo PATH]              # runs, studies, jobs and search in the browser
 
 Exit status: 0 done, 1 an error that a line explains, 2 a wrong command line, 130 interrupted.
 """
@@ -19,14 +20,15 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from studio import commands
+from studio.cli_json import plain
 from studio.creation import RUNNERS
 from studio.engines import list_engines
 from studio.errors import StudioError
 from studio.process import heeded_by_children
 from studio.store import open_store
+from studio.web import serve
 
 
 def main(words: list[str] | None = None) -> None:
@@ -35,9 +37,7 @@ def main(words: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     heeded_by_children()
     try:
-        answer = asked.command(open_store(asked.storage), asked)
-        if asked.json:
-            print(json.dumps(plain(answer), indent=2))
+        asked.run(asked)
         sys.stdout.flush()
     except StudioError as error:
         sys.exit(f"error: {error}")
@@ -49,9 +49,11 @@ def main(words: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-def plain(answer: Any) -> Any:
-    """As JSON has it: a report that is no number is null."""
-    return json.loads(json.dumps(answer), parse_constant=lambda word: None)
+def about_studies(asked: argparse.Namespace) -> None:
+    """A command on the store of the studies; with `--json` its answer."""
+    answer = asked.command(open_store(asked.storage), asked)
+    if asked.json:
+        print(json.dumps(plain(answer), indent=2))
 
 
 def positive(word: str) -> int:
@@ -66,7 +68,11 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "studio", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    group = parser.add_subparsers(required=True, metavar="study").add_parser("study")
+    groups = parser.add_subparsers(required=True, metavar="study | serve")
+    pages = groups.add_parser("serve", help="the studio in the browser")
+    serve.arguments(pages)
+    pages.set_defaults(run=serve.serve)
+    group = groups.add_parser("study", help="hyper-parameter studies")
     verbs = group.add_subparsers(required=True, metavar="COMMAND")
     made = {
         "create": (commands.create, "a new study"),
@@ -82,7 +88,7 @@ def arguments() -> argparse.ArgumentParser:
         sub.add_argument("name", nargs="?" if verb == "status" else None, help="of the study")
         sub.add_argument("--json", action="store_true", help="the answer as JSON")
         sub.add_argument("--storage", metavar="URL", help="a database of Optuna's, not a file")
-        sub.set_defaults(command=command)
+        sub.set_defaults(run=about_studies, command=command)
     _create_arguments(verbs.choices["create"])
     verbs.choices["run"].add_argument("--jobs", type=positive, help="trials at a time")
     verbs.choices["export"].add_argument(

@@ -15,22 +15,21 @@ from tqdm import tqdm
 from studio.adapters import get_adapter
 from studio.creation import check, coming_along
 from studio.creation import create as created
-from studio.engines import engine_or_random
 from studio.errors import StudioError
 from studio.export import write_chart, write_csv
 from studio.importance import importance as measured_importance
-from studio.params import own_values, read_params
 from studio.process import environment
 from studio.promotion import chosen
 from studio.promotion import promote as promoted
+from studio.proposal import proposed
 from studio.runners import Runner
 from studio.runners.dvc import DvcRunner, head
 from studio.runners.local import ProcessRunner
 from studio.search import Search
+from studio.standing import stand
 from studio.store import FOLDER, Store
-from studio.study import Settings, Study
+from studio.study import Study
 from studio.trials import Trial
-from studio.trials import best as best_of
 from studio.words import in_a_line, in_words, numbers, progress, stand_in_a_line, warnings
 from studio.written import written_space
 
@@ -43,24 +42,10 @@ def create(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
     adapter = get_adapter(asked.adapter)
     earlier = Study(store, asked.earlier) if asked.earlier else None
     space = written_space(adapter.search_ranges(), asked.space, asked.set)
-    settings = Settings(
-        adapter=adapter.name,
-        space=space.described(),
-        objectives=asked.objective or list(adapter.objectives),
-        engine=asked.engine,
-        engine_used=engine_or_random(asked.engine).name,
-        options={"pruner": asked.pruner},
-        runner=asked.runner,
-        n_trials=asked.n_trials,
-        timeout=asked.timeout,
-        search_epochs=asked.search_epochs,
-        subset_ratio=asked.subset_ratio,
-        jobs=asked.jobs,
-        keep=asked.keep,
-        seed=asked.seed,
-        start=own_values(read_params(PROJECT), space),
-        baseline=head(PROJECT),
-    )
+    fields = ("runner", "n_trials", "timeout", "search_epochs", "subset_ratio", "jobs", "keep")
+    wanted = {name: getattr(asked, name) for name in (*fields, "seed", "engine")}
+    wanted |= {"objectives": asked.objective, "options": {"pruner": asked.pruner}}
+    settings = proposed(PROJECT, adapter, space, wanted)
     if asked.dry_run:
         check(store, asked.name, settings)
         reused = len(coming_along(settings, earlier))
@@ -169,26 +154,6 @@ def export(store: Store, asked: argparse.Namespace) -> list[dict[str, Any]]:
     elif not asked.json:
         write_csv(study, sys.stdout)
     return [asdict(trial) for trial in study.trials()]
-
-
-def stand(study: Study) -> dict[str, Any]:
-    """Counts by state, and the best scores."""
-    trials = study.trials()
-    states = {state: 0 for state in ("complete", "pruned", "failed", "cancelled", "running")}
-    for trial in trials:
-        states[trial.state] += 1
-    return {
-        "name": study.name,
-        "n_trials": study.settings.n_trials,
-        "states": states,
-        "engine": study.settings.engine,
-        "engine_used": study.settings.engine_used,
-        "best": [
-            {"trial": trial.number, "scores": trial.scores}
-            for trial in best_of(trials, study.directions)
-        ],
-        "promoted": study.notes.get("promoted"),
-    }
 
 
 def _silent(line: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from studio.errors import StudioError
+from studio.errors import NotFound, StudioError
 from studio.space import Values
 from studio.trials import Direction, State, Trial
 
@@ -111,7 +111,7 @@ class Journal:
     def _known(self, name: str) -> Path:
         path = self._path(name)
         if not path.exists():
-            raise StudioError(f"no study '{name}'; known: {', '.join(self.names())}")
+            raise NotFound(f"no study '{name}'; known: {', '.join(self.names())}")
         return path
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from studio.engines.optuna import distribution
 from studio.engines.optuna_pruning import STATES
-from studio.errors import StudioError
+from studio.errors import NotFound, StudioError
 from studio.optuna_file import Lock, cut_half_line
 from studio.optuna_url import database, why
 from studio.space import Values, parse
@@ -145,7 +145,7 @@ class OptunaStore:
         try:
             return self.storage.get_study_id_from_name(name)
         except KeyError:
-            raise StudioError(f"no study '{name}'; known: {', '.join(self.names())}") from None
+            raise NotFound(f"no study '{name}'; known: {', '.join(self.names())}") from None
 
     def _trial(self, name: str, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self._study(name), number)

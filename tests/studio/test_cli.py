@@ -189,7 +189,8 @@ def test_the_first_trial_is_the_projects_own_unless_it_lies_outside(studio):
 
 def test_a_commit_since_the_creation_is_told_before_the_trials(studio, monkeypatch):
     for commit in ("a" * 40, "b" * 40):
-        monkeypatch.setattr(commands, "head", lambda project: commit)
+        for module in (commands, proposal):
+            monkeypatch.setattr(module, "head", lambda project: commit)
         if commit[0] == "a":
             studio("create", "s", *CHEAP, "--n-trials", 1)
     said = studio("run", "s").splitlines()[0]

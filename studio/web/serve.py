@@ -1,0 +1,41 @@
+"""`studio serve`: the pages of a project, for this machine unless told otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+from pathlib import Path
+
+from studio.errors import StudioError
+from studio.web.security import LOOPBACK
+
+
+def arguments(sub: argparse.ArgumentParser) -> None:
+    """Of the command."""
+    sub.add_argument("--repo", type=Path, default=Path(), help="any DVC repository (this folder)")
+    sub.add_argument("--port", type=int, default=8765, help="(8765)")
+    sub.add_argument("--host", default="127.0.0.1", help="(127.0.0.1) elsewhere it needs a token")
+    sub.add_argument("--storage", metavar="URL", help="of the studies: a database of Optuna's")
+
+
+def serve(asked: argparse.Namespace) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        StudioError: There is no DVC repository, or what serves pages is not installed.
+    """
+    try:
+        import uvicorn
+
+        from studio.web.app import make_app
+    except ImportError as error:
+        raise StudioError(f"the pages need more: {error}; pip install '.[studio]'") from None
+    if not (asked.repo / ".dvc").is_dir() or not (asked.repo / ".git").exists():
+        raise StudioError(f"{asked.repo.resolve()} is no git repository with DVC; name one: --repo")
+    os.chdir(asked.repo)  # studies and jobs lie in .studio/ of the project
+    token = None if asked.host in LOOPBACK else secrets.token_urlsafe(16)
+    app = make_app(Path(), asked.storage, asked.host, token)
+    address = f"http://{asked.host}:{asked.port}/" + (f"?token={token}" if token else "")
+    print(f"studio: {address} (Ctrl-C ends it; jobs go on)")
+    uvicorn.run(app, host=asked.host, port=asked.port, log_level="warning")
