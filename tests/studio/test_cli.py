@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from studio import adapters, cli, commands, engines, process
+from studio import adapters, cli, commands, engines, process, proposal
 
 from . import conftest
 
