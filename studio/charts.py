@@ -16,6 +16,7 @@ from studio.errors import StudioError
 from studio.trials import Direction, Trial, best, complete
 
 Spec = dict[str, Any]
+SCHEMA, VERSION = "https://vega.github.io/schema/vega-lite/v6.json", "6.4"
 COMPLETE, PRUNED, SO_FAR = "complete", "pruned, last report", "best so far"
 FRONT = "complete, beaten by none"
 LOOKS = {
@@ -105,7 +106,7 @@ def svg(spec: Spec) -> str:
     """
     import vl_convert  # takes its time
 
-    drawn = vl_convert.vegalite_to_svg(spec, vl_version="6.4")
+    drawn = vl_convert.vegalite_to_svg(spec, vl_version=VERSION)
     head, rest = drawn.split(">", 1)
     label, title = quoteattr(spec["description"]), escape(spec["title"]["text"])
     return f'{head} role="img" aria-label={label}><title>{title}</title>{rest}'
@@ -127,7 +128,7 @@ def _spec(name: str, what: str, told: str, trials: Sequence[Trial], points: list
     counts = [f"{n} {state}" for state, n in Counter(t.state for t in trials).most_common()]
     found = f"Trials: {', '.join(counts)}; {len(trials) - len(points)} of them not drawn"
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "$schema": SCHEMA,
         "title": {"text": f"Study {name}", "subtitle": told},
         "description": f"Study {name}: {what}; {told}. {found}.",
         "data": {"values": points},

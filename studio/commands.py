@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from studio.creation import create as created
 from studio.errors import StudioError
 from studio.export import write_chart, write_csv
 from studio.importance import importance as measured_importance
-from studio.process import environment
+from studio.process import environment, report
 from studio.promotion import chosen
 from studio.promotion import promote as promoted
 from studio.proposal import proposed
@@ -73,6 +75,7 @@ def run(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
     for line in warnings(study.settings, head(PROJECT)):
         say(line)
     done = sum(trial.state != "running" for trial in study.trials())
+    step = count(done)
     with tqdm(total=study.settings.n_trials, initial=done, unit="trial", disable=None) as bar:
 
         def show(trial: Trial) -> None:
@@ -81,6 +84,7 @@ def run(store: Store, asked: argparse.Namespace) -> dict[str, Any]:
             else:
                 say(in_a_line(trial))
                 bar.update()
+                report(next(step), trial.scores[0] if trial.scores else math.nan)
 
         Search(study, runner, LOGS, show).run(asked.jobs or study.settings.jobs)
     with suppress(StudioError):  # now, while nobody waits for it

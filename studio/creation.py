@@ -14,7 +14,7 @@ from studio.store import Store
 from studio.study import Settings, Study
 from studio.trials import Trial, complete
 
-NAME = re.compile(r"[A-Za-z0-9](\.?[A-Za-z0-9_-])*")
+NAME = re.compile(r"[A-Za-z0-9](\.?[A-Za-z0-9_-]){0,99}")
 RUNNERS = ("dvc", "process")
 
 
@@ -62,12 +62,14 @@ def check(store: Store, name: str, settings: Settings) -> None:
     if name in store.names():
         raise StudioError(f"there is a study '{name}' already; take another name")
     if not NAME.fullmatch(name):
-        raise StudioError(f"'{name}' is no name for a study; use letters, digits, '-', '_', '.'")
+        raise StudioError(
+            f"'{name}' is no name for a study; up to 100 letters, digits, '-', '_', '.'"
+        )
     adapter, space = get_adapter(settings.adapter), parse(settings.space)
     if not space.searched:
         raise StudioError("there is nothing to search: every parameter is fixed")
-    _engine(settings, space)
     _amounts(settings)
+    _engine(settings, space)
     if settings.runner not in RUNNERS:
         raise StudioError(f"no trial runner '{settings.runner}'; known: {', '.join(RUNNERS)}")
     cheaper = {"search_epochs": adapter.epochs, "subset_ratio": adapter.subset}
@@ -117,5 +119,7 @@ def _amounts(settings: Settings) -> None:
         raise StudioError(
             f"subset_ratio is a share, above 0 and at most 1; got {settings.subset_ratio}"
         )
+    if not 0 <= settings.seed < 2**32:
+        raise StudioError(f"seed must be at least 0 and below 2**32; got {settings.seed}")
     if settings.timeout is not None and not settings.timeout > 0:
         raise StudioError(f"timeout must be above 0 s; got {settings.timeout}")

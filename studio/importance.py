@@ -29,8 +29,21 @@ def importance(study: Study) -> dict[str, Any]:
         raise StudioError(
             f"importance is shown from {LEAST} complete trials on; study '{study.name}' has {count}"
         )
-    known = study.store.settings(study.name).get("importance")
+    known = study.notes.get("importance")
     if not known or known["trials"] != count:
         known = {"trials": count, "shares": engine.importance()}
         study.store.note(study.name, "importance", known)
     return dict(known)
+
+
+def noted(study: Study) -> dict[str, Any]:
+    """The same as it was computed last, at once: a search computes it when its trials are done.
+
+    Raises:
+        StudioError: A sentence that says why there is nothing to show.
+    """
+    if known := study.notes.get("importance"):
+        return dict(known)
+    if len(complete(study.trials())) < LEAST or "importance" not in study.engine().capabilities:
+        return importance(study)  # says why not
+    raise StudioError("importance is computed when the search has made its trials")

@@ -109,10 +109,9 @@ class Journal:
         return self.folder / f"{name}.jsonl"
 
     def _known(self, name: str) -> Path:
-        path = self._path(name)
-        if not path.exists():
+        if name not in self.names():
             raise NotFound(f"no study '{name}'; known: {', '.join(self.names())}")
-        return path
+        return self._path(name)
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
         for line in self._known(name).read_text(encoding="utf-8").splitlines():

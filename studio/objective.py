@@ -15,6 +15,8 @@ from typing import Any
 from studio.errors import StudioError
 from studio.trials import Direction
 
+MINIMIZE = "min:"
+"""In front of an objective of which less is better."""
 Read = Callable[[str], str]
 """The text of a file of a run, by its path."""
 
@@ -59,8 +61,8 @@ def parse_objective(written: str) -> Objective:
     Raises:
         StudioError: It is not written as the module says.
     """
-    direction: Direction = "minimize" if written.startswith("min:") else "maximize"
-    file, colon, keys = written.removeprefix("min:").partition(":")
+    direction: Direction = "minimize" if written.startswith(MINIMIZE) else "maximize"
+    file, colon, keys = written.removeprefix(MINIMIZE).partition(":")
     if not file or not colon or not all(keys.split(",")):
         raise StudioError(
             f"cannot read objective '{written}'; expected FILE:KEY.KEY, with 'min:' in front where "

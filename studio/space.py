@@ -184,7 +184,7 @@ def _number(given: dict[str, Any], key: str) -> float:
         number = value if isinstance(value, int | float) else float(value)  # YAML: 1e-5 is text
         if not math.isfinite(number):
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{key} must be a number; got {value!r}") from None
     return number
 

@@ -63,7 +63,9 @@ def run_job(project: Path, name: str, changes: Sequence[str]) -> Order:
             be told its value.
     """
     if not NAME.fullmatch(name):
-        raise StudioError(f"'{name}' is no name for an experiment; letters, digits, '-', '_', '.'")
+        raise StudioError(
+            f"'{name}' is no name for an experiment; up to 100 letters, digits, '-', '_', '.'"
+        )
     if DvcRunner(project).exists(name) or name in _under_way(project):
         raise StudioError(f"there is an experiment '{name}' already; take another name")
     values = _values(project, changes)
@@ -81,8 +83,8 @@ def study_job(store: Store, name: str, storage: str | None = None) -> Order:
     Raises:
         StudioError: There is no such study.
     """
-    Study(store, name)
-    return Order("study", f"Study {name}", [*STUDIO, "run", name, *_stored(storage)], name)
+    trials, command = Study(store, name).settings.n_trials, [*STUDIO, "run", name]
+    return Order("study", f"Study {name}", [*command, *_stored(storage)], name, trials)
 
 
 def promote_job(

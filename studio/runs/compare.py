@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from studio.runs import metrics
 from studio.runs.model import Run
-from studio.runs.values import same, shown
+from studio.runs.values import equal, same, shown
 from studio.trials import Direction
 
 MANY = 3
@@ -51,7 +51,7 @@ class Table:
 
 def differing(runs: Sequence[Run]) -> list[str]:
     """The names of the parameters that are not the same, or missing, in some of the runs."""
-    return [row.name for row in _params(runs) if row.differs]
+    return [name for name in _names(runs) if _differs(runs, name)]
 
 
 def outliers(values: Sequence[str | None]) -> frozenset[int]:
@@ -82,9 +82,21 @@ def table(runs: Sequence[Run], given: Mapping[str, Direction] | None = None) -> 
 
 def _params(runs: Sequence[Run]) -> list[ParamRow]:
     rows = []
-    for name in dict.fromkeys(name for run in runs for name in run.params):
+    for name in _names(runs):
         having = [name in run.params for run in runs]
         texts = [same(run.params[name]) if has else None for run, has in zip(runs, having)]
         values = [shown(run.params[name]) if has else None for run, has in zip(runs, having)]
         rows.append(ParamRow(name, values, len({*texts}) > 1, outliers(texts)))
     return rows
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Of all parameters."""
+    return list(dict.fromkeys(name for run in runs for name in run.params))
+
+
+def _differs(runs: Sequence[Run], name: str) -> bool:
+    """Whether some run has another value than the first one, or one of them has none."""
+    if not all(name in run.params for run in runs):
+        return True
+    return not all(equal(run.params[name], runs[0].params[name]) for run in runs[1:])

@@ -1,4 +1,4 @@
-"""The list of runs for other programs: CSV, Markdown, LaTeX."""
+"""The list of runs for other programs: CSV, Markdown, LaTeX; the points of curves as CSV."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from studio.runs.curves import Curve
 from studio.runs.model import Run
 from studio.runs.values import shown
 
@@ -47,6 +48,18 @@ def to_latex(runs: Iterable[Run], params: Sequence[str], metrics: Sequence[str])
     places = "l" * (len(head) - len(metrics)) + "r" * len(metrics)
     lines = [f"\\begin{{tabular}}{{{places}}}", "\\hline", _line(head), "\\hline"]
     return "\n".join([*lines, *map(_line, rows), "\\hline", "\\end{tabular}", ""])
+
+
+def curve_csv(of: Mapping[str, Curve]) -> str:
+    """The points of a curve of several runs, by their names."""
+    curve = next(iter(of.values()))
+    text = io.StringIO()
+    write = csv.writer(text)
+    write.writerow(["run", "series", curve.x_label, curve.y_label])
+    for run, found in of.items():
+        for series, points in found.series.items():
+            write.writerows([run, series, x, y] for x, y in points)
+    return text.getvalue()
 
 
 def _rows(runs: Iterable[Run], params: Sequence[str], metrics: Sequence[str]) -> list[list[str]]:

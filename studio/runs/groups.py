@@ -43,11 +43,13 @@ def grouped(runs: Sequence[Run], seeds: Sequence[str] = SEEDS) -> list[Group]:
         runs: Those to group.
         seeds: The names of seeds; `*` stands for anything.
     """
+    names = {name for run in runs for name in run.params}
+    of_seeds = {name for name in names if any(fnmatchcase(name, seed) for seed in seeds)}
     groups: dict[str, dict[str, Run]] = {}
     for run in runs:
-        repeats = groups.setdefault(same(_shared(run, seeds)), {})
+        repeats = groups.setdefault(same(_shared(run, of_seeds)), {})
         repeats.setdefault(same([run.params, run.metrics]), run)
-    return [_group([*repeats.values()], seeds) for repeats in groups.values()]
+    return [_group([*repeats.values()], of_seeds) for repeats in groups.values()]
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -60,17 +62,13 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1)), n)
 
 
-def _group(runs: Sequence[Run], seeds: Sequence[str]) -> Group:
+def _group(runs: Sequence[Run], of_seeds: set[str]) -> Group:
     found = dict.fromkeys(name for run in runs for name in metrics.names(run.metrics))
     values = {name: [run.metrics[name] for run in runs if name in run.metrics] for name in found}
     spreads = {name: spread(each) for name, each in values.items()}
-    return Group(tuple(runs), _shared(runs[0], seeds), spreads)
+    return Group(tuple(runs), _shared(runs[0], of_seeds), spreads)
 
 
-def _shared(run: Run, seeds: Sequence[str]) -> dict[str, Any]:
+def _shared(run: Run, of_seeds: set[str]) -> dict[str, Any]:
     """The parameters that are no seeds."""
-    return {
-        name: value
-        for name, value in run.params.items()
-        if not any(fnmatchcase(name, seed) for seed in seeds)
-    }
+    return {name: value for name, value in run.params.items() if name not in of_seeds}

@@ -86,7 +86,11 @@ class RunStore:
             StudioError: As `run`.
         """
         runs = self.runs()
-        return [_one(runs, name) for name in names]
+        try:
+            return [_one(runs, name) for name in names]
+        except NotFound:  # it may have been made since
+            runs = self.fresh()
+            return [_one(runs, name) for name in names]
 
     def stand(self) -> Stand:
         """Of the list that `runs` gives."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 
-from studio.web import api, jobs, runs, search, studies
-from studio.web.pages import HERE, handle_errors
-from studio.web.security import Guard
+from studio.web import api, api_page, compare, jobs, runs, search, studies, study_form
+from studio.web.api.described import Documented
+from studio.web.dashboard import dashboard_routes
+from studio.web.drawing import vega
+from studio.web.errors import handle_errors
+from studio.web.pages import HERE
+from studio.web.security import protect
 from studio.web.site import Site
+
+STAYS = {"Cache-Control": "private, max-age=86400", "Vary": "Accept-Encoding"}
 
 
 def make_app(
@@ -25,7 +34,7 @@ def make_app(
     Args:
         project: A git repository with DVC.
         storage: Of the studies, as `studio.store.open_store` takes it.
-        host, token: As `studio.web.security.Guard` takes them.
+        host, token: As `studio.web.security.protect` takes them.
     """
     site = Site(project, storage)
 
@@ -34,11 +43,13 @@ def make_app(
         stop = threading.Event()
         thread = threading.Thread(target=site.board.run_forever, args=(stop,), daemon=True)
         thread.start()
+        for warm in (site.warm, _script):
+            threading.Thread(target=warm, daemon=True).start()
         yield
         stop.set()
         thread.join()
 
-    app = FastAPI(
+    app = Documented(
         title="studio",
         version="1",
         lifespan=running,
@@ -47,14 +58,33 @@ def make_app(
         openapi_url="/api/v1/openapi.json",
     )
     app.state.site = site
-    app.middleware("http")(Guard(host, token))
-    app.mount("/static", StaticFiles(directory=HERE / "static"))
-    for part in (api, runs, studies, jobs, search):
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
+    protect(app, host, token)
+    app.mount("/assets", StaticFiles(directory=HERE / "static"))
+    for part in (api, api_page, study_form, runs, compare, studies, jobs, search):
         app.include_router(part.router)
     handle_errors(app)
-
-    @app.get("/", include_in_schema=False)
-    def home(request: Request) -> Response:
-        return RedirectResponse("/runs")
-
+    app.add_api_route("/", _home, include_in_schema=False)
+    app.add_api_route("/vega.js", _vega, include_in_schema=False)
+    app.router.routes.extend(dashboard_routes(site.store))
     return app
+
+
+def _home() -> Response:
+    return RedirectResponse("/runs")
+
+
+def _vega(request: Request) -> Response:
+    """The script that draws charts."""
+    plain, packed = _script()
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers = {**STAYS, "Content-Encoding": "gzip"}
+        return Response(packed, media_type="text/javascript", headers=headers)
+    return Response(plain, media_type="text/javascript", headers=STAYS)
+
+
+@lru_cache(1)
+def _script() -> tuple[bytes, bytes]:
+    """As it is, and packed once for all."""
+    script = vega()
+    return script, gzip.compress(script)

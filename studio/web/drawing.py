@@ -1,17 +1,19 @@
-"""Charts of the pages: Vega-Lite specs as SVG inside the page, in the colours of the text."""
+"""Charts of the pages as Vega-Lite specs, which the browser draws, and as files to keep."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import mimetypes
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from markupsafe import Markup
+from fastapi import Response
+from fastapi.responses import JSONResponse
 
-from studio.charts import history, pareto, svg
-from studio.errors import StudioError
+from studio.charts import SCHEMA, VERSION, history, pareto, svg
+from studio.errors import NotFound, StudioError
 from studio.runs.curves import Curve
 from studio.space import Param
 from studio.study import Study
@@ -20,52 +22,125 @@ from studio.trials import Trial, complete
 Spec = dict[str, Any]
 COLOURS = ("#2f80c7", "#c4581a", "#1b9672", "#b75d92", "#8a63d2", "#8a7a10", "#6f7680")
 DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (12, 4))
-_INK = "currentColor"
-_AXIS = {f"{part}Color": _INK for part in ("label", "title", "domain", "tick", "grid")}
-_THEME = {
-    "background": "transparent",
-    "axis": _AXIS | {"gridOpacity": 0.15, "domainOpacity": 0.5, "tickOpacity": 0.5},
-    "legend": {"labelColor": _INK, "titleColor": _INK, "orient": "bottom", "labelLimit": 0},
-    "title": {"color": _INK, "subtitleColor": _INK, "anchor": "start"},
+_AXIS = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+_TYPES = {form: mimetypes.guess_type(f"chart.{form}")[0] for form in ("svg", "png")}
+_UNSEEN = {"filled": True, "size": 60, "fillOpacity": 0, "strokeOpacity": 0}
+"""Points for the mouse to hit."""
+_CONFIG = {
+    "background": "white",
     "view": {"stroke": None},
+    "axis": _AXIS,
+    "legend": {"orient": "bottom", "labelLimit": 0, "columns": 2, "labelFontSize": 12},
+    "title": {"anchor": "start", "fontSize": 14, "subtitleFontSize": 12},
 }
 
 
-def inline(spec: Spec) -> Markup:
-    """A chart for the inside of a page."""
-    config = dict(spec.get("config", {}))
-    for part, values in _THEME.items():
-        old = config.get(part)
-        config[part] = (
-            old | values if isinstance(old, dict) and isinstance(values, dict) else values
+def drawn(spec: Spec, form: str) -> Response:
+    """A chart as its spec, or as a file.
+
+    Raises:
+        NotFound: There is no such form.
+    """
+    if form == "json":
+        return JSONResponse(spec)
+    if form == "svg":
+        return Response(_file(svg, json.dumps(spec)), media_type=_TYPES["svg"])
+    if form == "png":
+        return Response(_file(_png, json.dumps(spec)), media_type=_TYPES["png"])
+    raise NotFound(f"no form '{form}' of a chart; known: json, svg, png")
+
+
+def vega() -> bytes:
+    """The script that draws specs in a browser, from the package that draws the files."""
+    import vl_convert
+
+    bundle: Callable[..., str] = vl_convert.javascript_bundle
+    return bundle(vl_version=VERSION).encode()
+
+
+def curve_chart(of: Mapping[str, Curve]) -> Spec:
+    """One curve of several runs, by their names; a click on the legend leaves one run alone.
+
+    Colour is the run. With a few runs the dash is the series; with many the dash tells runs of one
+    colour apart, and each series has a chart of its own.
+    """
+    curve = next(iter(of.values()))
+    rows = [
+        {"x": x, "y": y, "run": run, "series": series}
+        for run, found in of.items()
+        for series, points in found.series.items()
+        for x, y in points
+    ]
+    runs, series = list(of), list(
+        dict.fromkeys(name for each in of.values() for name in each.series)
+    )
+    many = len(runs) > len(COLOURS)
+    dashed, dashes = ("run", [n // len(COLOURS) for n in range(len(runs))]) if many else ("", [])
+    if not many and len(series) > 1:
+        dashed, dashes = "series", list(range(len(series)))
+    lone = {"param": "one", "value": 1}
+    encoding = {
+        "x": _axis("x", curve.x_label),
+        "y": _axis("y", curve.y_label),
+        "color": _scaled("run", runs, [COLOURS[n % len(COLOURS)] for n in range(len(runs))]),
+        "opacity": {"condition": lone, "value": 0.15},
+        "tooltip": [
+            {"field": "run"},
+            {"field": "series"},
+            {"field": "x", "title": curve.x_label},
+            {"field": "y", "title": curve.y_label},
+        ],
+    }
+    if dashed:
+        names = runs if dashed == "run" else series
+        encoding["strokeDash"] = _scaled(
+            dashed, names, [DASHES[n % len(DASHES)] for n in dashes], dashed == "series"
         )
-    return _drawn(json.dumps({**spec, "config": config}, sort_keys=True))
+    size = {"width": 420, "height": 240}
+    if many and len(series) > 1:
+        size = {"width": 220, "height": 130}
+        encoding["facet"] = {"field": "series", "type": "nominal", "title": None} | {
+            "columns": 2,
+            "sort": series,
+        }
+    return {
+        "$schema": SCHEMA,
+        "title": {"text": curve.title},
+        "description": f"{curve.title}: {curve.y_label} over {curve.x_label} of {', '.join(runs)}.",
+        **size,
+        "data": {"values": rows},
+        "params": [
+            {"name": "one", "select": {"type": "point", "fields": ["run"]}, "bind": "legend"}
+        ],
+        "mark": {"type": "line", "strokeWidth": 2, "point": _UNSEEN},
+        "encoding": encoding,
+        "config": _CONFIG,
+    }
 
 
-@lru_cache(256)
-def _drawn(spec: str) -> Markup:
-    return Markup(svg(json.loads(spec)))
+def study_charts(study: Study, trials: Sequence[Trial]) -> dict[str, Callable[[], Spec]]:
+    """What can be drawn of a study by now, by name."""
+    objectives, done = study.settings.objectives, complete(trials)
+    if not done:
+        return {}
+    if len(objectives) == 1:
+        way = study.directions[0]
+        found = {"history": lambda: history(study.name, trials, objectives[0], way)}
+    else:
+        found = {"pareto": lambda: pareto(study.name, trials, objectives, study.directions)}
+    if len(done) > 1 and len(ranges(study)) > 1:
+        found["parallel"] = lambda: parallel(study, done)
+    return found
 
 
-def study_charts(study: Study, trials: Sequence[Trial]) -> list[Markup]:
-    """The objective by trial or the Pareto front, and the parameters side by side."""
-    objectives = study.settings.objectives
-    try:
-        if len(objectives) == 1:
-            first = history(study.name, trials, objectives[0], study.directions[0])
-        else:
-            first = pareto(study.name, trials, objectives, study.directions)
-    except StudioError:  # nothing to draw yet
-        return []
-    return [inline(first), *parallel(study, trials)]
+def ranges(study: Study) -> list[Param]:
+    """The searched numbers, whatever the others are."""
+    return [param for param in study.space if param.low is not None and not param.when]
 
 
-def parallel(study: Study, trials: Sequence[Trial]) -> list[Markup]:
+def parallel(study: Study, done: Sequence[Trial]) -> Spec:
     """Parallel coordinates: a line for each complete trial, over the searched ranges."""
-    params = [param for param in study.space if param.low is not None and not param.when]
-    done = complete(trials)
-    if len(done) < 2 or len(params) < 2:
-        return []
+    params = ranges(study)
     rows = [
         {"trial": t.number, "score": t.scores[0], "param": p.name, "value": t.values[p.name]}
         | {"share": _share(p, t.values[p.name])}
@@ -73,65 +148,58 @@ def parallel(study: Study, trials: Sequence[Trial]) -> list[Markup]:
         for p in params
         if p.name in t.values
     ]
-    names = [param.name for param in params]
-    spec = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "title": {
-            "text": "Parameters side by side",
-            "subtitle": "each over its range",
-        },
-        "description": f"Values of {len(names)} parameters in {len(done)} complete trials.",
-        "width": 640,
+    names, objective = [param.name for param in params], study.settings.objectives[0]
+    y = {"field": "share", "type": "quantitative", "title": "share of the range"}
+    x = {"field": "param", "type": "nominal", "sort": names, "title": None}
+    return {
+        "$schema": SCHEMA,
+        "title": {"text": "Parameters side by side", "subtitle": "each over its range"},
+        "description": f"Values of {', '.join(names)} in {len(done)} complete trials, each line a "
+        f"trial in the colour of its {objective}.",
+        "width": 560,
         "height": 280,
         "data": {"values": rows},
-        "mark": {"type": "line", "point": True, "opacity": 0.7},
+        "mark": {"type": "line", "point": {"size": 50}, "opacity": 0.8},
         "encoding": {
-            "x": {"field": "param", "type": "nominal", "sort": names, "title": None}
-            | {"axis": {"labelAngle": -40, "labelLimit": 260}},
-            "y": {"field": "share", "type": "quantitative", "scale": {"domain": [0, 1]}}
-            | {"axis": {"title": "share of the range", "format": "%"}},
+            "x": x | {"axis": {"labelAngle": -40, "labelLimit": 260}},
+            "y": y | {"scale": {"domain": [0, 1]}, "axis": {"format": "%"}},
             "detail": {"field": "trial"},
-            "color": {"field": "score", "type": "quantitative", "title": study.objectives[0].file}
-            | {"scale": {"scheme": "viridis"}, "legend": {"title": "score"}},
+            "color": {"field": "score", "type": "quantitative", "title": objective}
+            | {"scale": {"scheme": "viridis"}},
+            "tooltip": [{"field": name} for name in ("trial", "param", "value", "score")],
         },
+        "config": _CONFIG | {"legend": {"orient": "bottom", "titleLimit": 0}},
     }
-    return [inline(spec)]
 
 
 def _share(param: Param, value: Any) -> float:
-    """Where in its range a value lies, from 0 to 1."""
-    low, high, at = float(param.low or 0), float(param.high or 1), float(value)
+    """Where in its range a value lies, from 0 to 1; the middle of a range that is a point."""
+    low, high, at = float(param.low or 0), float(param.high or 0), float(value)
     if param.log:
         low, high, at = math.log(low), math.log(high), math.log(at)
-    return (at - low) / (high - low)
+    return (at - low) / (high - low) if high > low else 0.5
 
 
-def curve_chart(curve: Curve, of: dict[str, Curve]) -> Markup:
-    """One curve of several runs: colour is the run, dash is the series."""
-    rows = [
-        {"x": x, "y": y, "run": run, "series": series}
-        for run, found in of.items()
-        for series, points in found.series.items()
-        for x, y in points
-    ]
-    runs, series = list(of), sorted({str(row["series"]) for row in rows})
-    spec = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "title": {"text": curve.title},
-        "description": f"{curve.title}: {curve.y_label} over {curve.x_label} of {', '.join(runs)}.",
-        "width": 420,
-        "height": 240,
-        "data": {"values": rows},
-        "mark": {"type": "line", "strokeWidth": 2},
-        "encoding": {
-            "x": {"field": "x", "type": "quantitative", "title": curve.x_label}
-            | {"scale": {"zero": False, "nice": False}},
-            "y": {"field": "y", "type": "quantitative", "title": curve.y_label}
-            | {"scale": {"zero": False}},
-            "color": {"field": "run", "type": "nominal", "title": None}
-            | {"scale": {"domain": runs, "range": [COLOURS[i % 7] for i in range(len(runs))]}},
-            "strokeDash": {"field": "series", "type": "nominal", "title": None}
-            | {"scale": {"domain": series, "range": [DASHES[i % 5] for i in range(len(series))]}},
-        },
-    }
-    return inline(spec)
+def _axis(field: str, title: str) -> Spec:
+    scale = {"zero": False, "nice": False} if field == "x" else {"zero": False}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale}
+
+
+def _scaled(field: str, names: Sequence[str], looks: Sequence[Any], legend: bool = True) -> Spec:
+    channel: Spec = {"field": field, "type": "nominal", "title": None}
+    channel |= {"scale": {"domain": list(names), "range": [*looks]}}
+    return channel if legend else channel | {"legend": None}
+
+
+@lru_cache(256)
+def _file(write: Callable[[Spec], str | bytes], spec: str) -> str | bytes:
+    try:
+        return write(json.loads(spec))
+    except ValueError as error:
+        raise StudioError(f"cannot draw the chart: {error}") from None
+
+
+def _png(spec: Spec) -> bytes:
+    import vl_convert
+
+    return bytes(vl_convert.vegalite_to_png(spec, vl_version=VERSION, scale=2))

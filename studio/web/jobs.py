@@ -5,9 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from studio.jobs.kinds import reproduce_job, run_job, stage_job, stage_names
+from studio.jobs.model import Job
+from studio.web.forms import Form
 from studio.web.pages import page, site_of, to
+from studio.web.site import Site
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 ROWS = 50
 
 
@@ -15,20 +18,21 @@ ROWS = 50
 def jobs(request: Request, offset: int = 0) -> Response:
     """Newest first, a page at a time, and the forms of what can be run."""
     site = site_of(request)
-    found = site.board.jobs(max(offset, 0), ROWS + 1)
+    start = min(max(offset, 0), 10**6)
+    found = site.board.jobs(start, ROWS + 1)
     return page(
         request,
         "jobs.html",
         jobs=found[:ROWS],
-        later=offset + ROWS if len(found) > ROWS else None,
+        later=start + ROWS if len(found) > ROWS else None,
         stages=stage_names(site.project),
     )
 
 
 @router.post("/jobs")
-async def submitted(request: Request) -> Response:
+def submitted(request: Request, form: Form) -> Response:
     """Queue a job of the form."""
-    site, form = site_of(request), await request.form()
+    site = site_of(request)
     kind = str(form.get("kind", ""))
     if kind == "reproduce":
         made = reproduce_job(site.project)
@@ -43,9 +47,10 @@ async def submitted(request: Request) -> Response:
 @router.get("/jobs/{number}")
 def job(request: Request, number: str) -> Response:
     """One job: state, progress, the end of its log."""
-    board = site_of(request).board
-    found = board.job(number)
-    return page(request, "job.html", job=found, log=board.log_tail(found.id))
+    site = site_of(request)
+    found = site.board.job(number)
+    log, (made, link) = site.board.log_tail(found.id), _result(site, found)
+    return page(request, "job.html", job=found, log=log, made=made, link=link)
 
 
 @router.post("/jobs/{number}/cancel")
@@ -53,3 +58,17 @@ def cancel(request: Request, number: str) -> Response:
     """Stop it, or take it from the queue."""
     site_of(request).board.cancel(number)
     return to(f"/jobs/{number}")
+
+
+def _result(site: Site, job: Job) -> tuple[str, str]:
+    """What a job is about, or has made: in words, and its page; empty where there is none."""
+    if job.kind == "study":
+        return f"study {job.subject}", f"/studies/{job.subject}"
+    if job.state != "done":
+        return "", ""
+    if job.kind == "run":
+        return f"run {job.subject}", f"/runs/{job.subject}"
+    if job.kind == "promote":
+        found = site.study(job.subject).notes.get("promoted", {}).get("experiment", "")
+        return (f"run {found}", f"/runs/{found}") if found else ("", "")
+    return "the run of the working tree", "/runs/workspace"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, cast
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
 
-from studio.errors import NotFound, StudioError
 from studio.web.site import Site
 
 PAGES = (("/runs", "Runs"), ("/studies", "Studies"), ("/jobs", "Jobs"), ("/search", "Search"))
 HERE = Path(__file__).parent
-PROBLEM = "application/problem+json"
 templates = Jinja2Templates(HERE / "templates")
 
 
@@ -25,6 +25,11 @@ def number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, float):
         return "–" if value is None else value if isinstance(value, str) else json.dumps(value)
     return f"{value:.5g}" if math.isfinite(value) else str(value)
+
+
+def signed(value: Any) -> str:
+    """A difference as people read it."""
+    return f"+{number(value)}" if isinstance(value, int | float) and value > 0 else number(value)
 
 
 def size(count: int | None) -> str:
@@ -37,7 +42,29 @@ def size(count: int | None) -> str:
     return "–" if count is None else f"{value:.3g} {unit}"
 
 
-templates.env.filters |= {"number": number, "size": size}
+def duration(seconds: float | None) -> str:
+    """A time as people read it."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def soft(name: str) -> Markup:
+    """A name that may be broken behind its points, colons and strokes."""
+    return Markup(re.sub(r"([./:_,])(?=.)", r"\1<wbr>", str(escape(name))))
+
+
+templates.env.filters |= {
+    "number": number,
+    "signed": signed,
+    "soft": soft,
+    "size": size,
+    "duration": duration,
+}
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
 
 
@@ -55,17 +82,3 @@ def page(request: Request, name: str, **values: Any) -> Response:
 def to(path: str) -> Response:
     """On to a page, after something was done."""
     return RedirectResponse(path, 303)
-
-
-def handle_errors(app: FastAPI) -> None:
-    """One clear sentence: as a page for people, as a problem (RFC 9457) for programs."""
-
-    @app.exception_handler(StudioError)
-    def refused(request: Request, error: StudioError) -> Response:
-        text, status = str(error), 404 if isinstance(error, NotFound) else 400
-        if request.url.path.startswith("/api/"):
-            content = {"type": "about:blank", "title": "refused", "status": status, "detail": text}
-            return JSONResponse(content, status, media_type=PROBLEM)
-        response = page(request, "error.html", heading="That cannot be done", detail=text)
-        response.status_code = status
-        return response

@@ -68,13 +68,13 @@ class View:
 
 @dataclass(frozen=True)
 class Found:
-    """The runs of a view, and its columns."""
+    """The runs of a view, its columns, and what columns there are: parameters differ or not."""
 
     runs: list[Run]
     columns: list[str]
-    all_columns: list[str]
-    metrics: frozenset[str]
-    differing: frozenset[str]
+    metrics: list[str]
+    differing: list[str]
+    same: list[str]
 
 
 def viewed(site: Site, view: View) -> Found:
@@ -83,15 +83,16 @@ def viewed(site: Site, view: View) -> Found:
     stars = site.stars.ids() if view.starred else None
     runs = [run for run in everything if _holds(run, view.filter)]
     runs = [run for run in runs if stars is None or run.id in stars]
-    names = dict.fromkeys(name for run in everything for name in metrics.names(run.metrics))
-    params = dict.fromkeys(name for run in everything for name in run.params)
+    names = list(dict.fromkeys(n for run in everything for n in metrics.names(run.metrics)))
     differ = differing(everything)
-    known = [*names, *params]
-    chosen = [name for name in view.columns if name in names or name in params]
-    columns = chosen or [*list(names)[:FIRST], *differ[:FIRST]]
+    same = [
+        n for n in dict.fromkeys(n for run in everything for n in run.params) if n not in differ
+    ]
+    known = {*names, *differ, *same}
+    columns = [name for name in view.columns if name in known] or [*names[:FIRST], *differ[:FIRST]]
     if view.sort in known:
         runs = _sorted(runs, view)
-    return Found(runs, columns, known, frozenset(names), frozenset(differ))
+    return Found(runs, columns, names, differ, same)
 
 
 def cells(found: Found, runs: Sequence[Run], stars: set[str]) -> list[dict[str, Any]]:

@@ -2,123 +2,145 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Request, Response, UploadFile
 
 from studio.adapters.demo import Answer, Demo, Side
 from studio.errors import StudioError
+from studio.jobs.kinds import stage_names
+from studio.runs.model import WORKSPACE
+from studio.web.forms import Form
 from studio.web.pages import page, site_of
+from studio.web.site import Site
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 K = 24
 MOST_BYTES = 10 * 2**20
+WORDS = 5000
+"""Known words that a page has for completion."""
 LONG = {"Cache-Control": "private, max-age=86400"}
 
 
+@dataclass(frozen=True)
+class Query:
+    """What every search says beside what it looks for; empty: the usual one."""
+
+    run: str = WORKSPACE
+    choice: str = ""
+    method: str = ""
+    k: int = K
+
+
+def _query(run: str = WORKSPACE, choice: str = "", method: str = "", k: int = K) -> Query:
+    return Query(run, choice, method, k)
+
+
+Asked = Annotated[Query, Depends(_query)]
+
+
 @router.get("/search")
-def by_words(
-    request: Request, words: str = "", choice: str = "", method: str = "", k: int = K
-) -> Response:
+def by_words(request: Request, asked: Asked, words: str = "") -> Response:
     """Pictures that fit words; without words, what one could ask for."""
-    demo, why = _demo(request)
-    if demo is None:
-        return page(request, "search.html", demo=None, why=why)
-    asked = _asked(demo, words, choice, method, k)
-    if "words" not in request.query_params:
-        return _shown(request, demo, asked, None, "")
     try:
-        answer = demo.by_words(words, asked["choice"], asked["method"], k)
+        demo, asked = opened(site_of(request), asked)
     except StudioError as error:
-        return _shown(request, demo, asked, None, "", str(error))
-    return _shown(request, demo, asked, answer, f"Pictures for “{words}”")
+        return _none(request, asked, str(error))
+    if "words" not in request.query_params:
+        return _shown(request, demo, asked)
+    try:
+        answer = demo.by_words(words, asked.choice, asked.method, asked.k)
+    except StudioError as error:
+        return _shown(request, demo, asked, refused=str(error), words=words)
+    heading = f"Pictures for “{', '.join(answer.used)}”"
+    return _shown(request, demo, asked, answer, heading, words=words)
 
 
 @router.post("/search/picture")
-async def by_picture(request: Request, picture: UploadFile) -> Response:
+def by_picture(request: Request, picture: UploadFile, form: Form) -> Response:
     """Items whose words fit a picture."""
-    demo, why = _demo(request)
-    if demo is None:
-        raise StudioError(why)
-    form = await request.form()
     size = str(form.get("k") or K)
-    k = int(size) if size.isascii() and size.isdecimal() else K
-    asked = _asked(demo, "", str(form.get("choice", "")), str(form.get("method", "")), k)
-    data = await picture.read(MOST_BYTES + 1)
+    fields = {name: str(form.get(name) or "") for name in ("choice", "method")}
+    asked = Query(
+        str(form.get("run") or WORKSPACE),
+        k=int(size) if size.isascii() and size.isdecimal() and len(size) < 6 else K,
+        **fields,
+    )
+    demo, asked = opened(site_of(request), asked)
+    data = picture.file.read(MOST_BYTES + 1)
     try:
-        answer = demo.by_picture(data, asked["choice"], asked["method"], k)
+        answer = demo.by_picture(data, asked.choice, asked.method, asked.k)
     except StudioError as error:
-        return _shown(request, demo, asked, None, "", str(error))
+        return _shown(request, demo, asked, refused=str(error))
     return _shown(request, demo, asked, answer, "Items whose words fit your picture")
 
 
 @router.get("/search/items/{item}")
-def by_item(
-    request: Request,
-    item: int,
-    towards: Side = "words",
-    choice: str = "",
-    method: str = "",
-    k: int = K,
-) -> Response:
+def by_item(request: Request, item: int, asked: Asked, towards: Side = "words") -> Response:
     """From one side of an item to the other."""
-    demo, why = _demo(request)
-    if demo is None:
-        raise StudioError(why)
-    asked = _asked(demo, "", choice, method, k)
-    answer = demo.by_item(item, towards, asked["choice"], asked["method"], k)
+    demo, asked = opened(site_of(request), asked)
+    answer = demo.by_item(item, towards, asked.choice, asked.method, asked.k)
     side = "words fit the picture" if towards == "words" else "pictures fit the words"
-    return _shown(request, demo, asked, answer, f"Items whose {side} of item {item}")
+    heading = f"Items whose {side} of item {item}"
+    return _shown(request, demo, asked, answer, heading, item=item, towards=towards)
 
 
 @router.get("/search/pictures/{item}")
-def thumbnail(request: Request, item: int) -> Response:
+def thumbnail(request: Request, item: int, run: str = WORKSPACE) -> Response:
     """A small picture of an item."""
-    demo, why = _demo(request)
-    if demo is None:
-        raise StudioError(why)
+    demo, _ = opened(site_of(request), Query(run))
     found = demo.thumbnail(item)
     return Response(found.data, media_type=found.media_type, headers=LONG)
 
 
-def _demo(request: Request) -> tuple[Demo | None, str]:
-    try:
-        demo = site_of(request).demo()
-    except StudioError as error:
-        return None, str(error)
-    return demo, "" if demo else "no adapter of this project has anything to search"
+def opened(site: Site, asked: Query) -> tuple[Demo, Query]:
+    """The demo of a query's run, and the query with the usual choice and method filled in.
+
+    Raises:
+        StudioError: There is nothing to search, and why.
+    """
+    demo = site.demo(asked.run)
+    choice = asked.choice or demo.choices()[0].key
+    return demo, Query(asked.run, choice, asked.method or demo.methods()[0].key, asked.k)
 
 
-def _asked(demo: Demo, words: str, choice: str, method: str, k: int) -> dict[str, Any]:
-    """The query with the usual choice and method where none is named."""
-    return {
-        "words": words,
-        "choice": choice or demo.choices()[0].key,
-        "method": method or demo.methods()[0].key,
-        "k": k,
-    }
+def _none(request: Request, asked: Query, why: str) -> Response:
+    site = site_of(request)
+    builds = "index" in stage_names(site.project) and site.adapter is not None
+    return page(request, "search.html", demo=None, view=asked, why=why, builds=builds)
 
 
 def _shown(
     request: Request,
     demo: Demo,
-    asked: dict[str, Any],
-    answer: Answer | None,
-    heading: str,
+    asked: Query,
+    answer: Answer | None = None,
+    heading: str = "",
     refused: str = "",
+    **more: Any,
 ) -> Response:
-    about = demo.describe()
-    return page(
+    site, about = site_of(request), demo.describe()
+    adapter = site.adapter
+    kept = {"run": asked.run, "choice": asked.choice, "method": asked.method, "k": asked.k}
+    response = page(
         request,
         "search.html",
         demo=demo,
         view=asked,
+        runs=site.demos.runs(site.runs.runs(), adapter) if adapter else [],
         choices=demo.choices(),
         methods=demo.methods(),
         samples=demo.samples(),
-        completions=demo.complete("", 1000),
+        completions=demo.complete("", WORDS),
         about=f"{about.items:,} items of {about.source} ({about.licence}); {about.model}",
+        pictures=about.pictures,
+        kept=urlencode(kept),
         answer=answer,
-        asked=heading,
+        heading=heading,
         refused=refused,
+        **more,
     )
+    response.status_code = 400 if refused else 200
+    return response

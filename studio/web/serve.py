@@ -36,6 +36,7 @@ def serve(asked: argparse.Namespace) -> None:
     os.chdir(asked.repo)  # studies and jobs lie in .studio/ of the project
     token = None if asked.host in LOOPBACK else secrets.token_urlsafe(16)
     app = make_app(Path(), asked.storage, asked.host, token)
-    address = f"http://{asked.host}:{asked.port}/" + (f"?token={token}" if token else "")
-    print(f"studio: {address} (Ctrl-C ends it; jobs go on)")
+    host = f"[{asked.host}]" if ":" in asked.host else asked.host
+    address = f"http://{host}:{asked.port}/" + (f"?token={token}" if token else "")
+    print(f"studio: {address} (Ctrl-C ends it; jobs go on)", flush=True)
     uvicorn.run(app, host=asked.host, port=asked.port, log_level="warning")

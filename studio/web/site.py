@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from studio.adapters import Adapter, get_adapter, list_adapters
 from studio.adapters.demo import Demo
-from studio.errors import StudioError
+from studio.errors import NotFound, StudioError
 from studio.jobs.board import Board
 from studio.params import look_up, read_params
 from studio.runs.checkpoints import Checkpoints
+from studio.runs.curves import Curve, curves
 from studio.runs.files import RunFiles
+from studio.runs.model import WORKSPACE, Run
 from studio.runs.stars import Stars
 from studio.runs.store import RunStore
-from studio.store import Store, open_store
+from studio.store import FOLDER, Store, open_store
 from studio.study import Study
+from studio.web.demos import Demos
+
+COMMITS = 64
+"""Commits whose curves are remembered: they do not change."""
 
 
 class Site:
@@ -31,17 +38,26 @@ class Site:
         self.project, self.storage = project, storage
         self.runs, self.files, self.stars = RunStore(project), RunFiles(project), Stars(project)
         self.checkpoints = Checkpoints(self.runs, self.files.cache)
-        self.board = Board(project)
-        self._demo: tuple[object, Demo | None] = (None, None)
-        self._lock = threading.Lock()
+        self.board, self.demos = Board(project), Demos(project, self.files)
+        self._curves = lru_cache(COMMITS)(lambda commit: self._read_curves(commit))
+        self._opening = threading.Lock()
 
     @cached_property
-    def store(self) -> Store:
-        """Of the studies."""
+    def _store(self) -> Store:
         return open_store(self.storage)
 
+    @property
+    def store(self) -> Store:
+        """Of the studies."""
+        with self._opening:
+            return self._store
+
     def study(self, name: str) -> Study:
-        """One of them; a `StudioError` if there is none."""
+        """One of them.
+
+        Raises:
+            NotFound: There is none of this name.
+        """
         return Study(self.store, name)
 
     @property
@@ -53,19 +69,40 @@ class Site:
                 return adapter
         return None
 
-    def demo(self) -> Demo | None:
-        """The search over what this project has built, kept until that is built again.
+    def demo(self, name: str) -> Demo:
+        """Searches of a run, by its id or name.
 
         Raises:
+            NotFound: There is no such run, or nothing to search.
             StudioError: Something of it is missing, or does not fit the rest.
         """
-        lock = self.project / "dvc.lock"
-        stamp = lock.stat().st_mtime_ns if lock.exists() else None
-        with self._lock:
-            if self._demo[0] != stamp or self._demo[1] is None:
-                adapter = self.adapter
-                self._demo = (stamp, adapter.demo(self.project) if adapter else None)
-            return self._demo[1]
+        adapter = self.adapter
+        if adapter is None:
+            raise NotFound("no adapter knows the model of this project; one says how to search it")
+        demo = self.demos.of(self.runs.run(name), adapter)
+        if demo is None:
+            raise NotFound(f"the adapter {adapter.name} has nothing to search")
+        return demo
+
+    def curves(self, run: Run) -> Sequence[Curve]:
+        """What a run has to draw; nothing before it is saved."""
+        if run.id == WORKSPACE:
+            return curves(self.files.of(run))
+        return self._curves(run.id) if run.state == "saved" else []
+
+    def warm(self) -> None:
+        """Have at hand what the first page would wait for."""
+        try:
+            self.runs.runs()
+            _ = self.files.cache.folder
+        except StudioError:
+            pass  # the page says so
+        folder = self.project / FOLDER
+        if folder.is_dir() and not (folder / ".gitignore").exists():
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+    def _read_curves(self, commit: str) -> Sequence[Curve]:
+        return curves(self.files.of(self.runs.run(commit)))
 
 
 def _fits(adapter: Adapter, project: Path) -> bool:

@@ -1,30 +1,30 @@
-"""Pages of the studies: all of them, a new one, one as it stands."""
+"""Pages of the studies: all of them, one as it stands, one of its trials."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import yaml
 from fastapi import APIRouter, Request, Response
-from starlette.datastructures import FormData
 
-from studio.adapters import Adapter
-from studio.creation import RUNNERS, create
-from studio.engines import list_engines
-from studio.errors import StudioError
-from studio.importance import importance
-from studio.jobs.kinds import promote_job, study_job
-from studio.proposal import proposed
-from studio.space import Param, Space, parse
+from studio.errors import NotFound, StudioError
+from studio.importance import noted
+from studio.jobs.kinds import promote_job
+from studio.jobs.model import Job
 from studio.standing import stand
-from studio.web.drawing import study_charts
+from studio.trials import Trial
+from studio.web.dashboard import DASHBOARD, dashboard_id
+from studio.web.drawing import drawn, study_charts
+from studio.web.forms import Form
+from studio.web.origins import log_of, taken
 from studio.web.pages import page, site_of, to
 from studio.web.site import Site
+from studio.web.study_jobs import live_job, start, stop
 from studio.words import in_words
-from studio.written import Loader
 
-router = APIRouter()
-PRUNERS = ("none", "median", "hyperband", "asha")
+router = APIRouter(include_in_schema=False)
+TITLES = {
+    "history": "Objective of each trial",
+    "pareto": "Trials by their objectives",
+    "parallel": "Parameters side by side",
+}
 
 
 @router.get("/studies")
@@ -32,36 +32,7 @@ def studies(request: Request) -> Response:
     """All studies with their state and best score."""
     site = site_of(request)
     rows = [stand(site.study(name)) for name in site.store.names()]
-    jobs = {job.subject: job for job in site.board.live() if job.kind == "study"}
-    return page(request, "studies.html", rows=rows, jobs=jobs, adapter=site.adapter)
-
-
-@router.get("/studies/new")
-def new(request: Request) -> Response:
-    """The form, filled in with what the adapter recommends."""
-    adapter = _adapter(site_of(request))
-    return page(
-        request,
-        "study_new.html",
-        params=list(parse(adapter.search_ranges())),
-        objective=adapter.objectives[0],
-        engines=sorted(list_engines(), key=lambda name: name != "optuna"),
-        pruners=PRUNERS,
-        runners=RUNNERS,
-    )
-
-
-@router.post("/studies")
-async def made(request: Request) -> Response:
-    """Create the study of the form, and run it if that was asked for."""
-    form = await request.form()
-    site, name = site_of(request), str(form.get("name", "")).strip()
-    adapter = _adapter(site)
-    settings = proposed(site.project, adapter, space_of(form, adapter), asked_of(form))
-    create(site.store, name, settings)
-    if form.get("start"):
-        site.board.submit(*study_job(site.store, name, site.storage))
-    return to(f"/studies/{name}")
+    return page(request, "studies.html", rows=rows, jobs=jobs_of(site), adapter=site.adapter)
 
 
 @router.get("/studies/{name}")
@@ -69,14 +40,12 @@ def study(request: Request, name: str) -> Response:
     """One study as it stands; asks for itself again while it runs."""
     site = site_of(request)
     found = site.study(name)
-    job = next(
-        (job for job in site.board.live() if (job.kind, job.subject) == ("study", name)), None
-    )
     try:
-        shares, why = importance(found), ""
+        shares, why = noted(found), ""
     except StudioError as error:
         shares, why = {}, str(error)
     trials = found.trials()
+    version = sum(trial.state == "complete" or bool(trial.reports) for trial in trials)
     return page(
         request,
         "study.html",
@@ -87,25 +56,64 @@ def study(request: Request, name: str) -> Response:
         names=[name for name in found.space.searched],
         importance=shares,
         why=why,
-        charts=study_charts(found, trials),
-        job=job,
+        charts=[
+            {"title": TITLES[what], "url": f"/studies/{name}/charts/{what}?version={version}"}
+            | {"about": f"of study {name}"}
+            for what in study_charts(found, trials)
+        ],
+        job=live_job(site, name),
+        expert=dashboard_id(site.store, name),
+        expert_path=DASHBOARD,
+    )
+
+
+@router.get("/studies/{name}/charts/{what}")
+def chart(request: Request, name: str, what: str, form: str = "json") -> Response:
+    """What can be drawn of a study, as a spec or as a picture."""
+    found = site_of(request).study(name)
+    charts = study_charts(found, found.trials())
+    if what not in charts:
+        raise NotFound(f"no chart '{what}' of study '{name}' yet; there is {', '.join(charts)}")
+    return drawn(charts[what](), form)
+
+
+@router.get("/studies/{name}/trials/{number}")
+def trial(request: Request, name: str, number: int) -> Response:
+    """One trial: its parameters, what it reported, the end of its log."""
+    site = site_of(request)
+    found, one = site.study(name), trial_of(site, name, number)
+    return page(
+        request,
+        "trial.html",
+        study=found,
+        trial=one,
+        taken=taken(one),
+        log=log_of(site, found.experiment(number)),
+        best=number in [each["trial"] for each in stand(found)["best"]],
+        kept=any(found.experiment(number) in run.names for run in site.runs.runs()),
     )
 
 
 @router.post("/studies/{name}/run")
 def run(request: Request, name: str) -> Response:
     """Run the trials that are left, as a job."""
-    site = site_of(request)
-    site.board.submit(*study_job(site.store, name, site.storage))
+    start(site_of(request), name)
+    return to(f"/studies/{name}")
+
+
+@router.post("/studies/{name}/stop")
+def end(request: Request, name: str) -> Response:
+    """Have the job ended that runs them."""
+    stop(site_of(request), name)
     return to(f"/studies/{name}")
 
 
 @router.post("/studies/{name}/promote")
-async def promote(request: Request, name: str) -> Response:
+def promote(request: Request, name: str, form: Form) -> Response:
     """Make an experiment of a trial, as a job."""
-    site, form = site_of(request), await request.form()
+    site = site_of(request)
     number = str(form.get("trial", ""))
-    if number and not number.isdecimal():
+    if number and not (number.isascii() and number.isdecimal()):
         raise StudioError(f"a trial is told by its number; got '{number}'")
     job = site.board.submit(
         *promote_job(site.store, name, int(number) if number else None, site.storage)
@@ -113,57 +121,19 @@ async def promote(request: Request, name: str) -> Response:
     return to(f"/jobs/{job.id}")
 
 
-def _adapter(site: Site) -> Adapter:
-    adapter = site.adapter
-    if adapter is None:
-        raise StudioError(
-            "no adapter knows the parameters of this project; one says which ranges to search "
-            "(docs/studies.md, plugins)"
-        )
-    return adapter
+def jobs_of(site: Site) -> dict[str, Job]:
+    """The jobs that run studies now, or are about to, by the name of the study."""
+    return {job.subject: job for job in site.board.live() if job.kind == "study"}
 
 
-def asked_of(form: FormData) -> dict[str, Any]:
-    """The settings of a form's fields; an empty one is not asked for."""
-    kinds: dict[str, Any] = {"n_trials": int, "search_epochs": int, "subset_ratio": float}
-    kinds |= {"timeout": float, "jobs": int, "keep": int, "seed": int, "engine": str, "runner": str}
-    found: dict[str, Any] = {"options": {"pruner": str(form.get("pruner") or "none")}}
-    for name, kind in kinds.items():
-        text = str(form.get(name) or "").strip()
-        try:
-            found |= {name: kind(text)} if text else {}
-        except ValueError:
-            raise StudioError(f"{name} must be a number; got '{text}'") from None
-    objectives = str(form.get("objectives") or "").split()
-    return found | {"objectives": objectives}
+def trial_of(site: Site, name: str, number: int) -> Trial:
+    """One trial of a study.
 
-
-def space_of(form: FormData, adapter: Adapter) -> Space:
-    """The adapter's ranges with each parameter searched, fixed, or left alone as the form says."""
-    recommended = parse(adapter.search_ranges())
-    changes = {param.name: _changed(form, param) for param in recommended}
-    for line in str(form.get("more") or "").splitlines():
-        name, equals, given = line.partition("=")
-        if equals:
-            changes[name.strip()] = _read(given)
-    return recommended.changed(changes)
-
-
-def _changed(form: FormData, param: Param) -> Any:
-    mode = form.get(f"mode:{param.name}", "search")
-    if mode == "fix":
-        return _read(str(form.get(f"value:{param.name}", "")))
-    if mode == "leave":
-        return None
-    described = param.described()
-    for end in ("low", "high"):
-        if text := str(form.get(f"{end}:{param.name}") or ""):
-            described[end] = _read(text)
-    return described
-
-
-def _read(text: str) -> Any:
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        raise StudioError(f"cannot read '{text}': {error}") from None
+    Raises:
+        NotFound: There is none of this number, or no such study.
+    """
+    trials = site.study(name).trials()
+    found = next((trial for trial in trials if trial.number == number), None)
+    if found is None:
+        raise NotFound(f"study '{name}' has no trial {number}; it has {len(trials)}")
+    return found

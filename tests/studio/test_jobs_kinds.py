@@ -197,7 +197,7 @@ def test_a_study_is_run_by_the_command_that_people_use(store):
         "Study s",
         ["python", "-P", "-m", "studio", "study", "run", "s"],
         "s",
-        None,
+        settings().n_trials,
     )
     with pytest.raises(StudioError, match="no study 'none'"):
         study_job(store, "none")

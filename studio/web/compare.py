@@ -1,0 +1,132 @@
+"""Several runs beside each other: what differs, the best values, curves over each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+
+from studio.errors import NotFound, StudioError
+from studio.runs.compare import Table, table
+from studio.runs.curves import Curve
+from studio.runs.export import curve_csv
+from studio.runs.model import Run
+from studio.web.drawing import curve_chart, drawn
+from studio.web.pages import number, page, site_of
+from studio.web.runs import BETTER
+from studio.web.site import Site
+
+router = APIRouter(include_in_schema=False)
+MOST = 20
+LONG = re.compile(r"-?\d+\.\d{5,}(e[+-]?\d+)?")
+FIRST = 4
+"""Curves that are drawn where none is picked."""
+
+
+@router.get("/compare")
+def compared(
+    request: Request,
+    run: list[str] = Query(default=[]),
+    all: bool = False,
+    metric: str = "",
+    curve: list[str] = Query(default=[]),
+) -> Response:
+    """The runs of the address."""
+    if not run:
+        return RedirectResponse("/runs")
+    site = site_of(request)
+    runs = picked(site, run)
+    found, known = table(runs), shared(site, runs)
+    drawn_ = [name for name in known if name in curve] or list(known)[:FIRST]
+    other = [(k, v) for k, v in request.query_params.multi_items() if k != "all"]
+    return page(
+        request,
+        "compare.html",
+        runs=runs,
+        all=all,
+        metric=metric,
+        toggle=f"/compare?{urlencode([*other, *([] if all else [('all', '1')])])}",
+        params=[_param(row) for row in found.params if all or row.differs],
+        metrics=_metric_rows(found, metric, all),
+        known={name: next(iter(of.values())).title for name, of in known.items()},
+        picked=drawn_,
+        charts=[_chart(runs, name, known[name]) for name in drawn_],
+    )
+
+
+@router.get("/compare/curve")
+def curve_of(
+    request: Request, curve: str, run: list[str] = Query(min_length=1), form: str = "json"
+) -> Response:
+    """One curve of some runs: a spec, a picture, or its points as CSV."""
+    site = site_of(request)
+    of = shared(site, picked(site, run)).get(curve)
+    if of is None:
+        raise NotFound(f"these runs have no curve '{curve}'")
+    if form == "csv":
+        return PlainTextResponse(curve_csv(of), media_type="text/csv")
+    return drawn(curve_chart(of), form)
+
+
+def picked(site: Site, names: Sequence[str]) -> list[Run]:
+    """The runs of these names, each once.
+
+    Raises:
+        StudioError: They are too many, or one of them does not exist.
+    """
+    if len(names) > MOST:
+        raise StudioError(f"at most {MOST} runs beside each other; got {len(names)}")
+    return list({run.id: run for run in site.runs.pick(names)}.values())
+
+
+def shared(site: Site, runs: Sequence[Run]) -> dict[str, dict[str, Curve]]:
+    """All curves that one of the runs has, by id and then by the name of the run."""
+    found: dict[str, dict[str, Curve]] = {}
+    for run in runs:
+        for curve in site.curves(run):
+            found.setdefault(curve.id, {})[_short(run)] = curve
+    return found
+
+
+def _short(run: Run) -> str:
+    return run.names[0]
+
+
+def _chart(runs: Sequence[Run], name: str, of: dict[str, Curve]) -> dict[str, str]:
+    query = urlencode([*(("run", run.id) for run in runs), ("curve", name)])
+    title = next(iter(of.values())).title
+    return {"url": f"/compare/curve?{query}", "title": title, "about": f"of {', '.join(of)}"}
+
+
+def _param(row: Any) -> dict[str, Any]:
+    brief = [_brief(value) for value in row.values]
+    texts = brief if len({*brief}) == len({*row.values}) else row.values
+    found = [
+        {"text": text, "exact": value if text != value else "", "odd": n in row.outliers}
+        for n, (text, value) in enumerate(zip(texts, row.values))
+    ]
+    return {"name": row.name, "cells": found}
+
+
+def _brief(value: str | None) -> str | None:
+    """A number without the digits that nobody reads."""
+    if value is None or not LONG.fullmatch(value):
+        return value
+    return number(float(value))
+
+
+def _metric_rows(found: Table, wanted: str, all_: bool) -> list[dict[str, Any]]:
+    rows = []
+    for row in found.metrics:
+        if wanted.lower() in row.name.lower() and (all_ or len({*row.values}) > 1):
+            texts = [
+                number(value) + (f" ± {margin:.2g}" if margin is not None else "")
+                for value, margin in zip(row.values, row.margins)
+            ]
+            marked = [{"text": t, "best": n in row.best} for n, t in enumerate(texts)]
+            rows.append({"name": row.name, "better": BETTER[row.direction], "cells": marked})
+    return rows

@@ -1,0 +1,143 @@
+"""Pages of the runs: charts, one run against its baseline, where it came from."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from fastapi.testclient import TestClient
+
+from studio.runs.curves import Curve
+from studio.web.app import make_app
+from studio.web.drawing import COLOURS, curve_chart
+from studio.web.pages import duration, number, signed, size, soft
+
+from .pictures import HERE, project_of
+
+LOSS = "/compare/curve?curve=curves/loss"
+
+
+@pytest.fixture
+def project(tmp_path, tmp_path_factory, monkeypatch):
+    return project_of(tmp_path, tmp_path_factory.getbasetemp(), monkeypatch, True)
+
+
+@pytest.fixture
+def client(project):
+    return TestClient(make_app(project), base_url=HERE)
+
+
+def curve(*series):
+    points = [(0.0, 1.0), (1.0, 0.5)]
+    return Curve("c", "Curve", "step", "loss", "step", {name: points for name in series})
+
+
+def test_a_curve_of_runs_is_a_line_for_each_of_them(client):
+    spec = client.get(f"{LOSS}&run=main&run=two").json()
+    rows = [(row["run"], row["x"], row["y"]) for row in spec["data"]["values"]]
+    assert rows == [
+        ("main", 0, 1),
+        ("main", 1, 0.5),
+        ("main", 2, pytest.approx(1 / 3)),
+        ("two", 0, 2),
+        ("two", 1, 1),
+        ("two", 2, pytest.approx(2 / 3)),
+    ]
+    assert spec["encoding"]["color"]["scale"]["domain"] == ["main", "two"]
+    assert "strokeDash" not in spec["encoding"]
+
+
+def test_dash_is_the_series_of_a_few_runs_and_tells_many_runs_apart():
+    few = curve_chart({"a": curve("p", "q"), "b": curve("p")})
+    assert few["encoding"]["strokeDash"]["scale"]["domain"] == ["p", "q"]
+    assert "facet" not in few["encoding"]
+    names = [f"r{n}" for n in range(2 * len(COLOURS))]
+    many = curve_chart({name: curve("p", "q") for name in names})
+    colours, dashes = (many["encoding"][channel]["scale"] for channel in ("color", "strokeDash"))
+    looks = list(zip(colours["range"], dashes["range"]))
+    assert colours["domain"] == dashes["domain"] == names
+    assert len({(colour, tuple(dash)) for colour, dash in looks}) == len(names)
+    assert many["encoding"]["facet"]["field"] == "series"
+    assert "facet" not in curve_chart({name: curve("p") for name in names})["encoding"]
+
+
+def test_a_curve_is_served_as_data_and_as_pictures(client):
+    rows = list(csv.reader(io.StringIO(client.get(f"{LOSS}&run=two&form=csv").text)))
+    assert rows[0] == ["run", "series", "step", "loss"] and rows[1] == ["two", "loss", "0.0", "2.0"]
+    assert "<title>loss</title>" in client.get(f"{LOSS}&run=two&form=svg").text
+    assert client.get(f"{LOSS}&run=two&form=png").content[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("query", ["curve=none&run=main", "curve=curves/loss&run=none"])
+def test_a_curve_that_is_not_there_is_not_found(client, query):
+    assert client.get(f"/compare/curve?{query}").status_code == 404
+
+
+def test_a_run_says_what_changed_and_how_its_curves_end(client):
+    text = client.get("/runs/two").text
+    assert "What changed against main" in text
+    assert '<th scope="row">fit.<wbr>x</th><td>1.0</td><td>2.0</td>' in text
+    assert "+2" in text  # the score, 4 against 2
+    assert "final 0.66667, best 0.66667 at step 2 (lower is better)" in text
+    assert "not recorded" in text and "models/parts" in text
+    assert "It is based on no other run." in client.get("/runs/main").text
+
+
+def test_a_run_that_a_job_made_shows_its_log_and_its_time(client, project):
+    board = client.app.state.site.board
+    job = board.submit("run", "Experiment two", ["true"], "two")
+    folder = board.folder / job.id
+    (folder / "log").write_text("it went well\n")
+    text = client.get("/runs/two").text
+    assert f'href="/jobs/{job.id}"' in text and "it went well" in text
+
+
+def test_metrics_are_marked_for_all_that_are_best(client):
+    text = client.get("/compare?run=main&run=main&run=workspace&all=1").text
+    assert "Compare 2 runs" in text  # the same one twice is one
+    assert text.count('<td class="number best">2</td>') == 2
+
+
+def test_long_numbers_are_shown_short_unless_they_would_look_the_same(client, project):
+    from studio.web.compare import _param
+    from studio.runs.compare import ParamRow
+
+    row = ParamRow("a", ["0.123456789", "0.5", None], True, frozenset({0}))
+    assert [cell["text"] for cell in _param(row)["cells"]] == ["0.12346", "0.5", None]
+    assert _param(row)["cells"][0]["exact"] == "0.123456789"
+    row = ParamRow("a", ["0.12345678", "0.12345679"], True, frozenset())
+    assert [cell["text"] for cell in _param(row)["cells"]] == ["0.12345678", "0.12345679"]
+
+
+def test_values_are_written_as_people_read_them():
+    assert [number(value) for value in (None, True, 3, 0.123456, float("nan"), "a")] == [
+        "–",
+        "true",
+        "3",
+        "0.12346",
+        "nan",
+        "a",
+    ]
+    assert [signed(value) for value in (0.5, -0.5, 0, None)] == ["+0.5", "-0.5", "0", "–"]
+    assert [size(value) for value in (None, 0, 999, 1000, 12_345_678)] == [
+        "–",
+        "0 B",
+        "999 B",
+        "1 kB",
+        "12.3 MB",
+    ]
+    assert [duration(value) for value in (None, 5.4, 65, 3660)] == [
+        "–",
+        "5 s",
+        "1 min 5 s",
+        "1 h 1 min",
+    ]
+    assert soft("a.b:<c") == "a.<wbr>b:<wbr>&lt;c"
+
+
+def test_the_script_that_draws_charts_is_served_packed(client):
+    plain = client.get("/vega.js", headers={"accept-encoding": "identity"})
+    assert b"vegaEmbed" in plain.content and "content-encoding" not in plain.headers
+    packed = client.get("/vega.js", headers={"accept-encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip" and packed.content == plain.content
