@@ -23,6 +23,7 @@ from studio.web.pages import HERE
 from studio.web.security import protect
 from studio.web.site import Site
 
+_making = threading.Lock()
 STAYS = {"Cache-Control": "private, max-age=86400", "Vary": "Accept-Encoding"}
 
 
@@ -83,8 +84,13 @@ def _vega(request: Request) -> Response:
     return Response(plain, media_type="text/javascript", headers=STAYS)
 
 
-@lru_cache(1)
 def _script() -> tuple[bytes, bytes]:
     """As it is, and packed once for all."""
+    with _making:
+        return _made()
+
+
+@lru_cache(1)
+def _made() -> tuple[bytes, bytes]:
     script = vega()
     return script, gzip.compress(script)

@@ -41,8 +41,8 @@ class Demos:
         """
         with self._lock:
             key = (run.id, self._stamp() if run.id == WORKSPACE else None)
-            demo = self._open.pop(key, None)
-            if demo is None and (demo := adapter.demo(self._folder(run, adapter.demo_files))):
+            demo, folder = self._open.pop(key, None), self._folder(run, adapter.demo_files)
+            if demo is None and (demo := adapter.demo(folder)):
                 threading.Thread(target=_warm, args=[demo], daemon=True).start()
             if demo:
                 self._open[key] = demo
@@ -79,7 +79,8 @@ class Demos:
                     (draft / path).write_bytes(tree.read(path))
             draft.rename(copy)
         copy.touch()
-        for old in sorted(self.folder.iterdir(), key=lambda each: each.stat().st_mtime)[:-OPEN]:
+        copies = [each for each in self.folder.iterdir() if not each.name.startswith(".")]
+        for old in sorted(copies, key=lambda each: each.stat().st_mtime_ns)[:-OPEN]:
             shutil.rmtree(old, True)
         return copy
 

@@ -11,7 +11,7 @@ from studio.adapters import Adapter, get_adapter, list_adapters
 from studio.adapters.demo import Demo
 from studio.errors import NotFound, StudioError
 from studio.jobs.board import Board
-from studio.params import look_up, read_params
+from studio.params import PARAMS, look_up, read_params
 from studio.runs.checkpoints import Checkpoints
 from studio.runs.curves import Curve, curves
 from studio.runs.files import RunFiles
@@ -39,7 +39,8 @@ class Site:
         self.runs, self.files, self.stars = RunStore(project), RunFiles(project), Stars(project)
         self.checkpoints = Checkpoints(self.runs, self.files.cache)
         self.board, self.demos = Board(project), Demos(project, self.files)
-        self._curves = lru_cache(COMMITS)(lambda commit: self._read_curves(commit))
+        self._curves = lru_cache(COMMITS)(self._read_curves)
+        self._fitting = lru_cache(1)(self._find_adapter)
         self._opening = threading.Lock()
 
     @cached_property
@@ -63,11 +64,8 @@ class Site:
     @property
     def adapter(self) -> Adapter | None:
         """The one whose parameters this project has; `None` where no model is known."""
-        for name in list_adapters():
-            adapter = get_adapter(name)
-            if _fits(adapter, self.project):
-                return adapter
-        return None
+        params = self.project / PARAMS
+        return self._fitting(params.stat().st_mtime_ns if params.exists() else None)
 
     def demo(self, name: str) -> Demo:
         """Searches of a run, by its id or name.
@@ -100,6 +98,10 @@ class Site:
         folder = self.project / FOLDER
         if folder.is_dir() and not (folder / ".gitignore").exists():
             (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+    def _find_adapter(self, stamp: int | None) -> Adapter | None:
+        adapters = (get_adapter(name) for name in list_adapters())
+        return next((each for each in adapters if _fits(each, self.project)), None)
 
     def _read_curves(self, commit: str) -> Sequence[Curve]:
         return curves(self.files.of(self.runs.run(commit)))

@@ -79,10 +79,10 @@ def test_an_item_finds_others_and_its_picture_is_served_by_number(client):
     assert client.get("/search/pictures/3").status_code == 404
 
 
-def test_what_cannot_be_searched_is_said_in_a_sentence(client, monkeypatch):
+def test_what_cannot_be_searched_is_said_in_a_sentence(client, project, monkeypatch):
     assert "no run &#39;none&#39;" in client.get("/search?run=none").text
     monkeypatch.setattr("studio.web.site.list_adapters", lambda: [])
-    text = client.get("/search").text
+    text = TestClient(make_app(project), base_url=HERE).get("/search").text
     assert "no adapter knows the model of this project" in text and "Build the index" not in text
 
 
