@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from studio.written import Loader
 
 STUDIO = ["python", "-P", "-m", "studio", "study"]
 DVC = ["dvc", "--wait-for-lock"]
-KEY = re.compile(r"[\w.-]+")
+KEY = re.compile(r"(?:[\w./-]+:)?[\w.-]+")
 
 
 class Order(NamedTuple):
@@ -55,8 +55,13 @@ def stage_job(project: Path, stage: str) -> Order:
     return Order("stage", f"Stage {stage}", command, stage, _steps(project, {}))
 
 
-def run_job(project: Path, name: str, changes: Sequence[str]) -> Order:
+def run_job(
+    project: Path, name: str, changes: Sequence[str], others: Collection[str] = ()
+) -> Order:
     """An experiment of that name with other parameters, as lines such as `fit.rate=0.5`.
+
+    Args:
+        others: Parameters of other files than params.yaml, such as `more.json:fit.rate`.
 
     Raises:
         StudioError: The name is taken or is none, a parameter does not exist, or DVC could not
@@ -68,7 +73,7 @@ def run_job(project: Path, name: str, changes: Sequence[str]) -> Order:
         )
     if DvcRunner(project).exists(name) or name in _under_way(project):
         raise StudioError(f"there is an experiment '{name}' already; take another name")
-    values = _values(project, changes)
+    values = _values(project, changes, others)
     sets = [word for key, value in values.items() for word in ("-S", f"{key}={plain(value)}")]
     command = [*DVC, "exp", "run", "--temp", "-n", name, *sets]
     return Order("run", f"Experiment {name}", command, name, _steps(project, values))
@@ -116,15 +121,15 @@ def stage_names(project: Path) -> list[str]:
     return list(map(str, stages)) if isinstance(stages, dict) else []
 
 
-def _values(project: Path, changes: Sequence[str]) -> dict[str, Any]:
+def _values(project: Path, changes: Sequence[str], others: Collection[str]) -> dict[str, Any]:
     """What is to be changed; exists, is no section, and passes through DVC as it is."""
-    params = read_params(project)
     values: dict[str, Any] = {}
     for change in changes:
         key, equals, text = (part.strip() for part in change.partition("="))
         if not equals or not text or key in values:
             raise StudioError(f"each line is one KEY=VALUE, of another key; got '{change}'")
-        if isinstance(look_up(params, key), dict) or not KEY.fullmatch(key):
+        section = key not in others and isinstance(look_up(read_params(project), key), dict)
+        if section or not KEY.fullmatch(key):
             raise StudioError(f"'{key}' cannot be set; name a single parameter, such as fit.rate")
         values[key] = _value(key, text)
     return values

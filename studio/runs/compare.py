@@ -55,9 +55,9 @@ def differing(runs: Sequence[Run]) -> list[str]:
 
 
 def outliers(values: Sequence[str | None]) -> frozenset[int]:
-    """The places of values that only one of three or more runs has, while some others agree."""
+    """The places of values that one of three or more runs has alone, while half of them agree."""
     counts = Counter(values)
-    if len(values) < MANY or max(counts.values()) == 1:
+    if len(values) < MANY or 2 * max(counts.values()) < len(values):
         return frozenset()
     return frozenset(place for place, value in enumerate(values) if counts[value] == 1)
 

@@ -152,5 +152,6 @@ def _one(runs: Iterable[Run], name: str) -> Run:
         ids = ", ".join(run.id for run in found)
         raise StudioError(f"{len(found)} runs are named '{name}'; take one of the ids {ids}")
     every = [known for run in runs for known in (*run.names, run.id)]
-    near = ", ".join(difflib.get_close_matches(name, every, NEAR, 0.5)) or "none"
-    raise NotFound(f"there is no run '{name}'; names near to it: {near}")
+    near = difflib.get_close_matches(name, every, NEAR, 0.5)
+    others = f"; names near to it: {', '.join(near)}" if near else ""
+    raise NotFound(f"there is no run '{name}'{others}")

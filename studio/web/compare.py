@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import PlainTextResponse, RedirectResponse
+from fastapi.responses import PlainTextResponse
 
 from studio.errors import NotFound, StudioError
 from studio.runs.compare import Table, table
@@ -37,7 +37,7 @@ def compared(
 ) -> Response:
     """The runs of the address."""
     if not run:
-        return RedirectResponse("/runs")
+        raise StudioError("there is nothing to compare; tick at least one run of the list")
     site = site_of(request)
     runs = picked(site, run)
     found, known = table(runs), shared(site, runs)

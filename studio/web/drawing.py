@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import mimetypes
 import subprocess
 import sys
@@ -14,12 +13,9 @@ from typing import Any
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
-from studio.charts import SCHEMA, VERSION, history, pareto, svg
+from studio.charts import SCHEMA, VERSION, svg
 from studio.errors import NotFound, StudioError
 from studio.runs.curves import Curve
-from studio.space import Param
-from studio.study import Study
-from studio.trials import Trial, complete
 
 Spec = dict[str, Any]
 COLOURS = ("#2f80c7", "#c4581a", "#1b9672", "#b75d92", "#8a63d2", "#8a7a10", "#6f7680")
@@ -28,7 +24,7 @@ _AXIS = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
 _TYPES = {form: mimetypes.guess_type(f"chart.{form}")[0] for form in ("svg", "png")}
 _UNSEEN = {"filled": True, "size": 60, "fillOpacity": 0, "strokeOpacity": 0}
 """Points for the mouse to hit."""
-_CONFIG = {
+CONFIG = {
     "background": "white",
     "view": {"stroke": None},
     "axis": _AXIS,
@@ -58,7 +54,9 @@ def vega() -> bytes:
     Made by a program of its own: it takes seconds in which no other thread could run.
     """
     program = f"import vl_convert; print(vl_convert.javascript_bundle(vl_version='{VERSION}'))"
-    return subprocess.run([sys.executable, "-P", "-c", program], stdout=subprocess.PIPE, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-P", "-c", program], stdout=subprocess.PIPE, check=True
+    ).stdout
 
 
 def curve_chart(of: Mapping[str, Curve]) -> Spec:
@@ -96,9 +94,7 @@ def curve_chart(of: Mapping[str, Curve]) -> Spec:
     }
     if dashed:
         names = runs if dashed == "run" else series
-        encoding["strokeDash"] = _scaled(
-            dashed, names, [DASHES[n % len(DASHES)] for n in dashes], dashed == "series"
-        )
+        encoding["strokeDash"] = _scaled(dashed, names, [DASHES[n % len(DASHES)] for n in dashes])
     size = {"width": 420, "height": 240}
     if many and len(series) > 1:
         size = {"width": 220, "height": 130}
@@ -117,70 +113,8 @@ def curve_chart(of: Mapping[str, Curve]) -> Spec:
         ],
         "mark": {"type": "line", "strokeWidth": 2, "point": _UNSEEN},
         "encoding": encoding,
-        "config": _CONFIG,
+        "config": CONFIG,
     }
-
-
-def study_charts(study: Study, trials: Sequence[Trial]) -> dict[str, Callable[[], Spec]]:
-    """What can be drawn of a study by now, by name."""
-    objectives, done = study.settings.objectives, complete(trials)
-    if not done:
-        return {}
-    if len(objectives) == 1:
-        way = study.directions[0]
-        found = {"history": lambda: history(study.name, trials, objectives[0], way)}
-    else:
-        found = {"pareto": lambda: pareto(study.name, trials, objectives, study.directions)}
-    if len(done) > 1 and len(ranges(study)) > 1:
-        found["parallel"] = lambda: parallel(study, done)
-    return found
-
-
-def ranges(study: Study) -> list[Param]:
-    """The searched numbers, whatever the others are."""
-    return [param for param in study.space if param.low is not None and not param.when]
-
-
-def parallel(study: Study, done: Sequence[Trial]) -> Spec:
-    """Parallel coordinates: a line for each complete trial, over the searched ranges."""
-    params = ranges(study)
-    rows = [
-        {"trial": t.number, "score": t.scores[0], "param": p.name, "value": t.values[p.name]}
-        | {"share": _share(p, t.values[p.name])}
-        for t in done
-        for p in params
-        if p.name in t.values
-    ]
-    names, objective = [param.name for param in params], study.settings.objectives[0]
-    y = {"field": "share", "type": "quantitative", "title": "share of the range"}
-    x = {"field": "param", "type": "nominal", "sort": names, "title": None}
-    return {
-        "$schema": SCHEMA,
-        "title": {"text": "Parameters side by side", "subtitle": "each over its range"},
-        "description": f"Values of {', '.join(names)} in {len(done)} complete trials, each line a "
-        f"trial in the colour of its {objective}.",
-        "width": 560,
-        "height": 280,
-        "data": {"values": rows},
-        "mark": {"type": "line", "point": {"size": 50}, "opacity": 0.8},
-        "encoding": {
-            "x": x | {"axis": {"labelAngle": -40, "labelLimit": 260}},
-            "y": y | {"scale": {"domain": [0, 1]}, "axis": {"format": "%"}},
-            "detail": {"field": "trial"},
-            "color": {"field": "score", "type": "quantitative", "title": objective}
-            | {"scale": {"scheme": "viridis"}},
-            "tooltip": [{"field": name} for name in ("trial", "param", "value", "score")],
-        },
-        "config": _CONFIG | {"legend": {"orient": "bottom", "titleLimit": 0}},
-    }
-
-
-def _share(param: Param, value: Any) -> float:
-    """Where in its range a value lies, from 0 to 1; the middle of a range that is a point."""
-    low, high, at = float(param.low or 0), float(param.high or 0), float(value)
-    if param.log:
-        low, high, at = math.log(low), math.log(high), math.log(at)
-    return (at - low) / (high - low) if high > low else 0.5
 
 
 def _axis(field: str, title: str) -> Spec:
@@ -188,10 +122,9 @@ def _axis(field: str, title: str) -> Spec:
     return {"field": field, "type": "quantitative", "title": title, "scale": scale}
 
 
-def _scaled(field: str, names: Sequence[str], looks: Sequence[Any], legend: bool = True) -> Spec:
-    channel: Spec = {"field": field, "type": "nominal", "title": None}
-    channel |= {"scale": {"domain": list(names), "range": [*looks]}}
-    return channel if legend else channel | {"legend": None}
+def _scaled(field: str, names: Sequence[str], looks: Sequence[Any]) -> Spec:
+    scale = {"domain": list(names), "range": [*looks]}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale}
 
 
 @lru_cache(256)

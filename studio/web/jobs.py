@@ -39,8 +39,8 @@ def submitted(request: Request, form: Form) -> Response:
     elif kind == "stage":
         made = stage_job(site.project, str(form.get("stage", "")))
     else:
-        changes = str(form.get("changes", "")).splitlines()
-        made = run_job(site.project, str(form.get("name", "")), [c for c in changes if c.strip()])
+        changes = [line for line in str(form.get("changes", "")).splitlines() if line.strip()]
+        made = run_job(site.project, str(form.get("name", "")), changes, site.other_params())
     return to(f"/jobs/{site.board.submit(*made).id}")
 
 

@@ -76,6 +76,12 @@ class Found:
     differing: list[str]
     same: list[str]
 
+    @property
+    def heads(self) -> list[tuple[str, str]]:
+        """Columns with how they are called: without the file where that is clear."""
+        keys = [name.rpartition(":")[2] for name in self.columns]
+        return [(n, key if keys.count(key) == 1 else n) for n, key in zip(self.columns, keys)]
+
 
 def viewed(site: Site, view: View) -> Found:
     """The runs that a view shows, in its order."""

@@ -67,6 +67,10 @@ class Site:
         params = self.project / PARAMS
         return self._fitting(params.stat().st_mtime_ns if params.exists() else None)
 
+    def other_params(self) -> list[str]:
+        """Parameters of other files than params.yaml, as `FILE:KEY`."""
+        return [name for run in self.runs.runs()[:1] for name in run.params if ":" in name]
+
     def demo(self, name: str) -> Demo:
         """Searches of a run, by its id or name.
 

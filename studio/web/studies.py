@@ -11,11 +11,12 @@ from studio.jobs.model import Job
 from studio.standing import stand
 from studio.trials import Trial
 from studio.web.dashboard import DASHBOARD, dashboard_id
-from studio.web.drawing import drawn, study_charts
+from studio.web.drawing import drawn
 from studio.web.forms import Form
 from studio.web.origins import log_of, taken
 from studio.web.pages import page, site_of, to
 from studio.web.site import Site
+from studio.web.study_charts import study_charts
 from studio.web.study_jobs import live_job, start, stop
 from studio.words import in_words
 

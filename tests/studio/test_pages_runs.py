@@ -62,6 +62,16 @@ def test_dash_is_the_series_of_a_few_runs_and_tells_many_runs_apart():
     assert "facet" not in curve_chart({name: curve("p") for name in names})["encoding"]
 
 
+def test_a_job_may_set_parameters_of_any_file_that_has_some(client):
+    form = {"kind": "run", "name": "three", "changes": "more.json:deep.er=2\r\nfit.x=3.0\r\n"}
+    number = client.post("/jobs", data=form, follow_redirects=False).headers["location"][6:]
+    command = client.app.state.site.board.job(number).command
+    assert command[-4:] == ("-S", "more.json:deep.er=2", "-S", "fit.x=3.0")
+    for change in ("more.json:deep=2", "none.json:deep.er=2", "/etc/passwd:deep=1"):
+        answer = client.post("/jobs", data=form | {"name": "four", "changes": change})
+        assert answer.status_code == 400 and "no parameter" in answer.text
+
+
 def test_a_curve_is_served_as_data_and_as_pictures(client):
     rows = list(csv.reader(io.StringIO(client.get(f"{LOSS}&run=two&form=csv").text)))
     assert rows[0] == ["run", "series", "step", "loss"] and rows[1] == ["two", "loss", "0.0", "2.0"]

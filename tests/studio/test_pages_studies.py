@@ -13,7 +13,7 @@ from studio.store import open_store
 from studio.study import Study
 from studio.web.app import make_app
 from studio.web.dashboard import dashboard_routes
-from studio.web.drawing import parallel
+from studio.web.study_charts import parallel
 
 from .pictures import HERE, project_of
 

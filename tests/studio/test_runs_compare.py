@@ -73,6 +73,8 @@ def test_a_value_that_one_run_of_three_has_stands_out_where_others_agree():
     assert outliers(["1", "1", "2", "2"]) == set()
     assert outliers(["1", "2"]) == outliers(["1"]) == outliers([]) == set()
     assert outliers(["1", "2", "3"]) == set()  # all differ: none stands out
+    assert outliers(["1", "1", "2", "3"]) == {2, 3}
+    assert outliers(["1", "1", "2", "3", "4"]) == set()  # most differ
 
 
 def test_the_table_has_a_row_for_each_name_and_a_value_for_each_run():

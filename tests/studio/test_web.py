@@ -61,6 +61,8 @@ def test_a_comparison_shows_what_differs_and_the_best_of_each_metric(client):
     assert "fit.<wbr>seconds" in client.get("/compare?run=main&run=two&all=1").text
     many = "&".join(["run=main"] * 21)
     assert client.get(f"/compare?{many}").status_code == 400
+    nothing = client.get("/compare")
+    assert nothing.status_code == 400 and "tick at least one run" in nothing.text
 
 
 def test_pages_load_nothing_from_elsewhere(client):

@@ -60,7 +60,7 @@ def submitted(site: Here, asked: JobRequest) -> Job:
         case "stage":
             order = stage_job(site.project, asked.name)
         case "run":
-            order = run_job(site.project, asked.name, asked.changes)
+            order = run_job(site.project, asked.name, asked.changes, site.other_params())
         case "promote":
             order = promote_job(site.store, asked.name, asked.trial, site.storage)
         case "study":
