@@ -30,6 +30,7 @@ class Adapter(ABC):
         commands: What makes the objective anew, run one after the other in a copy of the project.
         inputs: What these read apart from parameters: files and folders, none of which they change.
         sections: The parameters that these commands heed, by the start of their names.
+        lower: The last words of those metrics of which less is better, beyond what their names say.
         demo_files: Files and folders of a run that `demo` reads.
     """
 
@@ -40,6 +41,7 @@ class Adapter(ABC):
     commands: ClassVar[Sequence[Sequence[str]]]
     inputs: ClassVar[Sequence[str]]
     sections: ClassVar[Sequence[str]]
+    lower: ClassVar[Sequence[str]] = ()
     demo_files: ClassVar[Sequence[str]] = ()
 
     @abstractmethod

@@ -19,6 +19,7 @@ class AGCHAdapter(Adapter):
     commands = (("python", "-m", "stages.split"), ("python", "-m", "stages.train"))
     inputs = ("agch", "stages", "data/features.h5")
     sections = ("train.", "split.train")
+    lower = ("bit_balance", "bit_correlation")
     demo_files = ("params.yaml", "models/agch.pt", "data/index")
 
     def search_ranges(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -15,14 +14,13 @@ from studio.runs.compare import Table, table
 from studio.runs.curves import Curve
 from studio.runs.export import curve_csv
 from studio.runs.model import Run
+from studio.web.cells import BETTER, param_cells
 from studio.web.drawing import curve_chart, drawn
 from studio.web.pages import number, page, site_of
-from studio.web.runs import BETTER
 from studio.web.site import Site
 
 router = APIRouter(include_in_schema=False)
 MOST = 20
-LONG = re.compile(r"-?\d+\.\d{5,}(e[+-]?\d+)?")
 FIRST = 4
 """Curves that are drawn where none is picked."""
 
@@ -40,7 +38,7 @@ def compared(
         raise StudioError("there is nothing to compare; tick at least one run of the list")
     site = site_of(request)
     runs = picked(site, run)
-    found, known = table(runs), shared(site, runs)
+    found, known = table(runs, site.directions(runs)), shared(site, runs)
     drawn_ = [name for name in known if name in curve] or list(known)[:FIRST]
     other = [(k, v) for k, v in request.query_params.multi_items() if k != "all"]
     return page(
@@ -50,7 +48,7 @@ def compared(
         all=all,
         metric=metric,
         toggle=f"/compare?{urlencode([*other, *([] if all else [('all', '1')])])}",
-        params=[_param(row) for row in found.params if all or row.differs],
+        params=[param_cells(row) for row in found.params if all or row.differs],
         metrics=_metric_rows(found, metric, all),
         known={name: next(iter(of.values())).title for name, of in known.items()},
         picked=drawn_,
@@ -100,23 +98,6 @@ def _chart(runs: Sequence[Run], name: str, of: dict[str, Curve]) -> dict[str, st
     query = urlencode([*(("run", run.id) for run in runs), ("curve", name)])
     title = next(iter(of.values())).title
     return {"url": f"/compare/curve?{query}", "title": title, "about": f"of {', '.join(of)}"}
-
-
-def _param(row: Any) -> dict[str, Any]:
-    brief = [_brief(value) for value in row.values]
-    texts = brief if len({*brief}) == len({*row.values}) else row.values
-    found = [
-        {"text": text, "exact": value if text != value else "", "odd": n in row.outliers}
-        for n, (text, value) in enumerate(zip(texts, row.values))
-    ]
-    return {"name": row.name, "cells": found}
-
-
-def _brief(value: str | None) -> str | None:
-    """A number without the digits that nobody reads."""
-    if value is None or not LONG.fullmatch(value):
-        return value
-    return number(float(value))
 
 
 def _metric_rows(found: Table, wanted: str, all_: bool) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from studio.runs.compare import differing
 from studio.runs.groups import grouped
 from studio.runs.model import Run
 from studio.runs.values import shown
+from studio.trials import Direction
 from studio.web.pages import number
 from studio.web.site import Site
 
@@ -75,6 +76,7 @@ class Found:
     metrics: list[str]
     differing: list[str]
     same: list[str]
+    given: dict[str, Direction]
 
     @property
     def heads(self) -> list[tuple[str, str]]:
@@ -96,9 +98,10 @@ def viewed(site: Site, view: View) -> Found:
     ]
     known = {*names, *differ, *same}
     columns = [name for name in view.columns if name in known] or [*names[:FIRST], *differ[:FIRST]]
+    given = site.directions(everything)
     if view.sort in known:
-        runs = _sorted(runs, view)
-    return Found(runs, columns, names, differ, same)
+        runs = _sorted(runs, view, metrics.direction(view.sort, given))
+    return Found(runs, columns, names, differ, same, given)
 
 
 def cells(found: Found, runs: Sequence[Run], stars: set[str]) -> list[dict[str, Any]]:
@@ -107,7 +110,7 @@ def cells(found: Found, runs: Sequence[Run], stars: set[str]) -> list[dict[str, 
     for name in found.columns:
         if name in found.metrics:
             values = [run.metrics.get(name) for run in runs]
-            tops[name] = metrics.best(values, metrics.direction(name, {}))
+            tops[name] = metrics.best(values, metrics.direction(name, found.given))
     return [
         {
             "run": run,
@@ -158,7 +161,7 @@ def _holds(run: Run, wanted: str) -> bool:
     return True
 
 
-def _sorted(runs: Sequence[Run], view: View) -> list[Run]:
+def _sorted(runs: Sequence[Run], view: View, way: Direction) -> list[Run]:
     """By a column; runs that lack it, and NaN, come last."""
 
     def value(run: Run) -> Any:
@@ -169,7 +172,7 @@ def _sorted(runs: Sequence[Run], view: View) -> list[Run]:
     numbers = all(isinstance(value(run), int | float) for run in having)
     down = view.order == "down"
     if view.order == "best" and numbers:
-        down = metrics.direction(view.sort, {}) == "maximize"
+        down = way == "maximize"
     having = sorted(
         having, key=lambda run: value(run) if numbers else shown(value(run)), reverse=down
     )

@@ -15,6 +15,7 @@ from studio.runs.curves import Curve, Points
 from studio.runs.export import to_csv, to_latex, to_markdown
 from studio.runs.metrics import best, direction
 from studio.runs.model import WORKSPACE, Run
+from studio.web.cells import BETTER, param_cells
 from studio.web.origins import origin
 from studio.web.pages import page, site_of, to
 from studio.web.run_list import View, cells, groups_of, viewed
@@ -26,7 +27,6 @@ FORMS = {
     "markdown": (to_markdown, "text/markdown"),
     "latex": (to_latex, "application/x-tex"),
 }
-BETTER = {"maximize": "higher", "minimize": "lower"}
 
 
 @router.get("/runs")
@@ -62,7 +62,7 @@ def one(request: Request, name: str) -> Response:
     site = site_of(request)
     run = site.runs.run(name)
     base = base_of(site, run)
-    beside = table([base, run] if base else [run])
+    beside = table([base, run] if base else [run], site.directions([run]))
     adapter = site.adapter
     return page(
         request,
@@ -72,7 +72,7 @@ def one(request: Request, name: str) -> Response:
         epochs=run.params.get(adapter.epochs) if adapter else None,
         origin=origin(site, run),
         starred=run.id in site.stars.ids(),
-        changed=[(p.name, *p.values) for p in beside.params if p.differs] if base else [],
+        changed=[param_cells(row) for row in beside.params if row.differs] if base else [],
         metrics=[_against(row, bool(base)) for row in beside.metrics],
         curves=[_summary(run, curve) for curve in site.curves(run)],
         checkpoints=[each for each in site.checkpoints.listed() if run in each.runs],

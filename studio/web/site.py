@@ -20,6 +20,7 @@ from studio.runs.stars import Stars
 from studio.runs.store import RunStore
 from studio.store import FOLDER, Store, open_store
 from studio.study import Study
+from studio.trials import Direction
 from studio.web.demos import Demos
 
 COMMITS = 64
@@ -66,6 +67,12 @@ class Site:
         """The one whose parameters this project has; `None` where no model is known."""
         params = self.project / PARAMS
         return self._fitting(params.stat().st_mtime_ns if params.exists() else None)
+
+    def directions(self, runs: Sequence[Run]) -> dict[str, Direction]:
+        """Which way metrics of the runs are better, as far as the adapter knows."""
+        names = {name for run in runs for name in run.metrics}
+        lower = self.adapter.lower if self.adapter else ()
+        return {name: "minimize" for name in names if name.rpartition(".")[2] in lower}
 
     def other_params(self) -> list[str]:
         """Parameters of other files than params.yaml, as `FILE:KEY`."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 from fastapi.testclient import TestClient
 
+from studio.runs.compare import ParamRow
 from studio.runs.curves import Curve
 from studio.web.app import make_app
+from studio.web.cells import param_cells
 from studio.web.drawing import COLOURS, curve_chart
 from studio.web.pages import duration, number, signed, size, soft
 
-from .pictures import HERE, project_of
+from .pictures import HERE, Searchable, project_of
 
+SCORE = "scores.json:deep.score"
 LOSS = "/compare/curve?curve=curves/loss"
 
 
@@ -109,15 +113,24 @@ def test_metrics_are_marked_for_all_that_are_best(client):
     assert text.count('<td class="number best">2</td>') == 2
 
 
-def test_long_numbers_are_shown_short_unless_they_would_look_the_same(client, project):
-    from studio.web.compare import _param
-    from studio.runs.compare import ParamRow
+def test_an_adapter_says_of_which_metrics_less_is_better(client, monkeypatch):
+    def best(address):
+        return re.findall(r'<td class="number best">([^<]*)</td>', client.get(address).text)
 
+    pair = "/compare?run=main&run=two"
+    assert best(pair) == best("/runs?filter=o") == ["4"]
+    monkeypatch.setattr(Searchable, "lower", ("score",))
+    assert best(pair) == ["2"]
+    names = re.findall(r"(?<=>)(two|workspace|main)</a>", client.get(f"/runs?sort={SCORE}").text)
+    assert names == ["workspace", "main", "two"]
+
+
+def test_long_numbers_are_shown_short_unless_they_would_look_the_same():
     row = ParamRow("a", ["0.123456789", "0.5", None], True, frozenset({0}))
-    assert [cell["text"] for cell in _param(row)["cells"]] == ["0.12346", "0.5", None]
-    assert _param(row)["cells"][0]["exact"] == "0.123456789"
+    assert [cell["text"] for cell in param_cells(row)["cells"]] == ["0.12346", "0.5", None]
+    assert param_cells(row)["cells"][0]["exact"] == "0.123456789"
     row = ParamRow("a", ["0.12345678", "0.12345679"], True, frozenset())
-    assert [cell["text"] for cell in _param(row)["cells"]] == ["0.12345678", "0.12345679"]
+    assert [cell["text"] for cell in param_cells(row)["cells"]] == ["0.12345678", "0.12345679"]
 
 
 def test_values_are_written_as_people_read_them():

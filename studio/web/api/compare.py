@@ -44,7 +44,7 @@ def compare(
 ) -> Comparison:
     """Parameters, metrics and curves of several runs."""
     runs = picked(site, run)
-    found, curves = table(runs), shared(site, runs)
+    found, curves = table(runs, site.directions(runs)), shared(site, runs)
     return Comparison(
         runs=[Column(id=each.id, name=each.name) for each in runs],
         params=found.params,
