@@ -29,7 +29,7 @@ def importance(study: Study) -> dict[str, Any]:
         raise StudioError(
             f"importance is shown from {LEAST} complete trials on; study '{study.name}' has {count}"
         )
-    known = study.notes.get("importance")
+    known = study.store.settings(study.name).get("importance")
     if not known or known["trials"] != count:
         known = {"trials": count, "shares": engine.importance()}
         study.store.note(study.name, "importance", known)
@@ -42,7 +42,7 @@ def noted(study: Study) -> dict[str, Any]:
     Raises:
         StudioError: A sentence that says why there is nothing to show.
     """
-    if known := study.notes.get("importance"):
+    if known := study.store.settings(study.name).get("importance"):
         return dict(known)
     if len(complete(study.trials())) < LEAST or "importance" not in study.engine().capabilities:
         return importance(study)  # says why not

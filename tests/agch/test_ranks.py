@@ -269,6 +269,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused_by_name(monkeypatch, ba
     assert not torch.distributed.is_initialized()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("who", "how"), [(1, "exit"), (0, "kill")])
 def test_when_one_process_dies_all_end(tmp_path, who, how):
     status, printed = launch(tmp_path, 2, str(who), how, limit=120)

@@ -178,6 +178,7 @@ def test_an_instant_trial_has_a_score_and_no_process(project: Path, parabola: Pa
     assert not (project / "log").exists()
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_in_a_clone_with_the_data_of_the_cache(
     committed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

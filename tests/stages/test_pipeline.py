@@ -239,6 +239,7 @@ def stage(project: Project, name: str) -> str:
     return project.run("python", "-m", f"stages.{name}").stdout
 
 
+@pytest.mark.slow
 def test_nested_lengths_are_measured_by_their_prefixes(reproduced: Project, tmp_path: Path) -> None:
     project = copy_of(reproduced, tmp_path / "copy")
     project.set(train={"bits": 16, "nested": [8, 16], "epochs": 1})

@@ -130,6 +130,7 @@ def test_ready_made_features_run_to_metrics(fresh: Project, tmp_path: Path, text
     assert "No picture: the features were given." in (fresh.path / "plots/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_without_labels_all_runs_and_evaluation_says_why_it_cannot(
     fresh: Project, tmp_path: Path
 ) -> None:

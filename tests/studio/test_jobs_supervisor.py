@@ -26,6 +26,7 @@ from . import jobs
 from .jobs import SLEEP, gone, processes, python, seen, submit, supervisor, until, wait
 from .test_dvc_runner import note
 
+pytestmark = pytest.mark.slow
 board, findable = jobs.board, jobs.findable
 
 

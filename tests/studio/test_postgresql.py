@@ -31,6 +31,8 @@ from . import test_cli, test_search, test_stores
 from .conftest import inside, until
 from .test_search import FORK, Formula, made, numbers, states
 
+pytestmark = pytest.mark.slow
+
 psycopg = pytest.importorskip(
     "psycopg", reason="the driver of PostgreSQL is not installed; pip install 'psycopg[binary]'"
 )

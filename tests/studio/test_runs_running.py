@@ -15,6 +15,8 @@ from studio.runs.store import RunStore
 from . import runs_repository
 from .runs_repository import call, commit, copied, head, ref
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def project(tmp_path_factory, tmp_path):

@@ -20,6 +20,8 @@ from studio.web.site import Site
 from .conftest import Parabola
 from .runs_repository import experiment, head, repository, scores
 
+pytestmark = pytest.mark.slow
+
 HERE = "http://127.0.0.1"
 THREADS, CHANGES = 8, 5
 PAGES = (
@@ -82,7 +84,7 @@ def test_no_star_and_no_job_is_lost_when_many_come_at_once(project):
     with TestClient(make_app(project), base_url=HERE) as client:
         site = client.app.state.site
         site.board.limit = 0  # jobs wait: what they would do is not asked here
-        names = {run.id: run.name for run in site.runs.runs()}
+        names = {run.id: run.name for run in site.runs.fresh()}
 
         def change(number: int) -> list[str]:
             mine = []
