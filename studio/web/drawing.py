@@ -55,7 +55,7 @@ def vega() -> bytes:
     """
     program = f"import vl_convert; print(vl_convert.javascript_bundle(vl_version='{VERSION}'))"
     return subprocess.run(
-        [sys.executable, "-P", "-c", program], stdout=subprocess.PIPE, check=True
+        [sys.executable, "-P", "-c", program], capture_output=True, check=True
     ).stdout
 
 
@@ -124,7 +124,9 @@ def _axis(field: str, title: str) -> Spec:
 
 def _scaled(field: str, names: Sequence[str], looks: Sequence[Any]) -> Spec:
     scale = {"domain": list(names), "range": [*looks]}
-    return {"field": field, "type": "nominal", "title": None, "scale": scale}
+    legend = {"symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2}
+    named = {"field": field, "type": "nominal", "title": None}
+    return named | {"scale": scale, "legend": legend}
 
 
 @lru_cache(256)
