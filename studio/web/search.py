@@ -21,7 +21,6 @@ K = 24
 MOST_BYTES = 10 * 2**20
 WORDS = 5000
 """Known words that a page has for completion."""
-LONG = {"Cache-Control": "private, max-age=86400"}
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,14 @@ def by_item(request: Request, item: int, asked: Asked, towards: Side = "words") 
 def thumbnail(request: Request, item: int, run: str = WORKSPACE) -> Response:
     """A small picture of an item."""
     demo, _ = opened(site_of(request), Query(run))
-    found = demo.thumbnail(item)
-    return Response(found.data, media_type=found.media_type, headers=LONG)
+    return picture_of(demo, item, run)
+
+
+def picture_of(demo: Demo, item: int, run: str) -> Response:
+    """A picture that browsers may keep: for long, but for a minute what may be built anew."""
+    found, seconds = demo.thumbnail(item), 60 if run == WORKSPACE else 86400
+    headers = {"Cache-Control": f"private, max-age={seconds}"}
+    return Response(found.data, media_type=found.media_type, headers=headers)
 
 
 def opened(site: Site, asked: Query) -> tuple[Demo, Query]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from studio.errors import StudioError
@@ -36,7 +37,10 @@ def serve(asked: argparse.Namespace) -> None:
     os.chdir(asked.repo)  # studies and jobs lie in .studio/ of the project
     token = None if asked.host in LOOPBACK else secrets.token_urlsafe(16)
     app = make_app(Path(), asked.storage, asked.host, token)
+    config = uvicorn.Config(app, asked.host, asked.port, log_level="warning")
+    socket = config.bind_socket()  # ends with a sentence where the port is taken
     host = f"[{asked.host}]" if ":" in asked.host else asked.host
-    address = f"http://{host}:{asked.port}/" + (f"?token={token}" if token else "")
+    address = f"http://{host}:{socket.getsockname()[1]}/" + (f"?token={token}" if token else "")
     print(f"studio: {address} (Ctrl-C ends it; jobs go on)", flush=True)
-    uvicorn.run(app, host=asked.host, port=asked.port, log_level="warning")
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([socket])

@@ -44,7 +44,7 @@ def served(project: Path, plugins: Path | None = None) -> Iterator[str]:
     finally:
         _end_jobs(project)
         server.send_signal(signal.SIGINT)
-        server.wait(20)
+        assert server.wait(20) == 0
     assert "Traceback" not in log.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
 
 

@@ -75,7 +75,9 @@ def test_an_item_finds_others_and_its_picture_is_served_by_number(client):
     assert client.get("/search/items/9").status_code == 404
     found = client.get("/search/pictures/2")
     assert (found.content, found.headers["content-type"]) == (b"GIF89a", "image/gif")
-    assert "max-age" in found.headers["cache-control"]
+    assert "max-age=60" in found.headers["cache-control"]  # the working tree may be built anew
+    kept = client.get("/search/pictures/2?run=two").headers["cache-control"]
+    assert kept == "private, max-age=86400"
     assert client.get("/search/pictures/3").status_code == 404
 
 

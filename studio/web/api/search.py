@@ -10,10 +10,9 @@ from pydantic import BaseModel
 from studio.adapters.demo import Answer, Choice, Demo, Description, Method, Side
 from studio.runs.model import WORKSPACE
 from studio.web.api.here import Here
+from studio.web.search import K, picture_of
 
 router = APIRouter(prefix="/search")
-K = 24
-LONG = {"Cache-Control": "private, max-age=86400"}
 PICTURE: dict[str, Any] = {"description": "The picture.", "content": {}}
 Run = Annotated[str, Query(description="The id or the name of a run that has an index.")]
 Key = Annotated[str, Query(description="A key that `/search/about` lists; the first if empty.")]
@@ -73,8 +72,7 @@ def by_item(
 @router.get("/pictures/{item}", response_class=Response, responses={200: PICTURE})
 def thumbnail(site: Here, item: Item, run: Run = WORKSPACE) -> Response:
     """A small picture of an item."""
-    found = site.demo(run).thumbnail(item)
-    return Response(found.data, media_type=found.media_type, headers=LONG)
+    return picture_of(site.demo(run), item, run)
 
 
 @router.get("/words")
