@@ -28,7 +28,11 @@ STAYS = {"Cache-Control": "private, max-age=86400", "Vary": "Accept-Encoding"}
 
 
 def make_app(
-    project: Path, storage: str | None = None, host: str = "127.0.0.1", token: str | None = None
+    project: Path,
+    storage: str | None = None,
+    host: str = "127.0.0.1",
+    token: str | None = None,
+    jobs_at_a_time: int = 1,
 ) -> FastAPI:
     """The studio of a project.
 
@@ -36,8 +40,9 @@ def make_app(
         project: A git repository with DVC.
         storage: Of the studies, as `studio.store.open_store` takes it.
         host, token: As `studio.web.security.protect` takes them.
+        jobs_at_a_time: How many run; the others wait.
     """
-    site = Site(project, storage)
+    site = Site(project, storage, jobs_at_a_time)
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:

@@ -17,6 +17,7 @@ def arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--repo", type=Path, default=Path(), help="any DVC repository (this folder)")
     sub.add_argument("--port", type=int, default=8765, help="(8765)")
     sub.add_argument("--host", default="127.0.0.1", help="(127.0.0.1) elsewhere it needs a token")
+    sub.add_argument("--jobs", type=int, default=1, help="how many run at a time (1)")
     sub.add_argument("--storage", metavar="URL", help="of the studies: a database of Optuna's")
 
 
@@ -36,7 +37,7 @@ def serve(asked: argparse.Namespace) -> None:
         raise StudioError(f"{asked.repo.resolve()} is no git repository with DVC; name one: --repo")
     os.chdir(asked.repo)  # studies and jobs lie in .studio/ of the project
     token = None if asked.host in LOOPBACK else secrets.token_urlsafe(16)
-    app = make_app(Path(), asked.storage, asked.host, token)
+    app = make_app(Path(), asked.storage, asked.host, token, asked.jobs)
     config = uvicorn.Config(app, asked.host, asked.port, log_level="warning")
     socket = config.bind_socket()  # ends with a sentence where the port is taken
     host = f"[{asked.host}]" if ":" in asked.host else asked.host

@@ -33,13 +33,14 @@ class Site:
     Args:
         project: A git repository with DVC.
         storage: Of the studies, as `studio.store.open_store` takes it.
+        jobs_at_a_time: How many run; the others wait.
     """
 
-    def __init__(self, project: Path, storage: str | None) -> None:
+    def __init__(self, project: Path, storage: str | None, jobs_at_a_time: int = 1) -> None:
         self.project, self.storage = project, storage
         self.runs, self.files, self.stars = RunStore(project), RunFiles(project), Stars(project)
         self.checkpoints = Checkpoints(self.runs, self.files.cache)
-        self.board, self.demos = Board(project), Demos(project, self.files)
+        self.board, self.demos = Board(project, jobs_at_a_time), Demos(project, self.files)
         self._curves = lru_cache(COMMITS)(self._read_curves)
         self._fitting = lru_cache(1)(self._find_adapter)
         self._opening = threading.Lock()

@@ -65,7 +65,10 @@ def supervisor(board, number):
 
 def gone(number):
     """Whether a process has ended, waited for or not."""
-    return not psutil.pid_exists(number) or psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture(autouse=True)

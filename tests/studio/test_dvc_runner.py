@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -430,11 +430,20 @@ def test_a_search_that_is_killed_leaves_nothing_once_it_is_started_again(
     assert (left(project), experiments(project)) == ([], [])
 
 
+def fits(folder):
+    """Whether the model is being fitted in a folder; processes come and go meanwhile."""
+    for number in inside(folder):
+        with suppress(psutil.NoSuchProcess):
+            if "fit.py" in psutil.Process(number).cmdline():
+                return True
+    return False
+
+
 @slow
 def test_a_trial_runs_beside_a_run_in_the_working_tree(runner, project, log):
     words = ["dvc", "exp", "run", "-n", "user", "-S", "fit.seconds=12.0", "-S", "fit.x=1.5"]
     user = subprocess.Popen(words, cwd=project, env=environment(), stdout=subprocess.DEVNULL)
-    until(lambda: any("fit.py" in psutil.Process(pid).cmdline() for pid in inside(project)))
+    until(lambda: fits(project))
     with ThreadPoolExecutor(1) as pool:
         trial = pool.submit(runner.run, "a", {"fit.x": 2.5, "fit.seconds": 1.0}, log, Patient())
         until(lambda: runner.begun("a"))

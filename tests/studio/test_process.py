@@ -21,6 +21,8 @@ from studio import process
 from studio.errors import StudioError
 from studio.process import Progress, kill_left, run
 
+from . import jobs
+
 
 class Seen:
     """A watch that remembers what it was told, and ends the command when `wanted` is there."""
@@ -54,8 +56,7 @@ def ran(folder, text, *words, watch=None):
 
 def running(pids):
     """Those that are still there, zombies apart."""
-    found = [pid for pid in pids if psutil.pid_exists(pid)]
-    return [pid for pid in found if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    return [pid for pid in pids if not jobs.gone(pid)]
 
 
 def gone(pids):
