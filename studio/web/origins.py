@@ -16,6 +16,8 @@ from studio.web.site import Site
 
 JOBS = 500
 """Of the last so many jobs one may have made the run."""
+MAKING = ("queued", "running", "done")
+"""States of a job that makes, or has made, what it is about."""
 TAIL = 1 << 14
 """Bytes of the end of a log that are shown."""
 
@@ -41,9 +43,8 @@ def origin(site: Site, run: Run) -> Origin:
     for name in run.names:
         if (found := _trial(site, name)) or (found := _promoted(site, name)):
             return found
-        jobs = site.board.jobs(0, JOBS)
-        job = next((j for j in jobs if (j.kind, j.subject) == ("run", name)), None)
-        if job:
+        jobs = (job for job in site.board.jobs(0, JOBS) if job.state in MAKING)
+        if job := next((j for j in jobs if (j.kind, j.subject) == ("run", name)), None):
             log = site.board.log_tail(job.id)
             return Origin(f"job {job.id}", f"/jobs/{job.id}", _seconds(job), log)
     return Origin()

@@ -105,6 +105,8 @@ def test_a_run_that_a_job_made_shows_its_log_and_its_time(client, project):
     (folder / "log").write_text("it went well\n")
     text = client.get("/runs/two").text
     assert f'href="/jobs/{job.id}"' in text and "it went well" in text
+    board.cancel(job.id)
+    assert "it went well" not in client.get("/runs/two").text
 
 
 def test_metrics_are_marked_for_all_that_are_best(client):
