@@ -13,17 +13,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 
 from studio.errors import StudioError
 
 PROGRESS = "STUDIO_PROGRESS"
+PERIOD = 1.0
+"""Seconds after which a thread that waits looks for signals."""
 POLL = 0.1
 """Seconds between two looks for progress."""
 PATIENCE = 10.0
@@ -103,6 +106,16 @@ def heeded_by_children() -> None:
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda number, frame: None)
+
+
+def until_done(workers: Sequence[Future[Any]]) -> None:
+    """Wait until all have ended, or one with an error; for the main thread, which has the signals.
+
+    It wakes up now and then: Python leaves a signal that came to another thread until it does.
+    """
+    left: Collection[Future[Any]] = workers
+    while left and not any(worker.done() and worker.exception() for worker in workers):
+        left = wait(left, PERIOD, FIRST_EXCEPTION).not_done
 
 
 def environment() -> dict[str, str]:

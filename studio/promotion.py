@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from studio.errors import StudioError
-from studio.process import Watch
+from studio.process import Watch, until_done
 from studio.runners.dvc import DvcRunner
 from studio.study import Study
 from studio.trials import Trial
@@ -59,9 +59,11 @@ def promote(study: Study, trial: Trial, runner: DvcRunner, logs: Path) -> tuple[
     watch, log = Patient(), logs / f"{name}.log"
     with ThreadPoolExecutor(1) as pool:  # Ctrl-C comes to us: the runner knows when to stop
         try:
-            ended = pool.submit(runner.run, name, trial.values, log, watch).result()
+            worker = pool.submit(runner.run, name, trial.values, log, watch)
+            until_done([worker])
         finally:
             watch.cancelled.set()
+    ended = worker.result()
     if ended.status:
         raise StudioError(f"experiment {name} failed; the end of what it printed:\n{ended.tail}")
     scores = [each.score(lambda path: runner.read(name, path)) for each in study.objectives]

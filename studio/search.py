@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from typing import Any
 from studio.engines.base import BaseSearchEngine
 from studio.errors import StudioError
 from studio.objective import Read
+from studio.process import until_done
 from studio.runners import Runner
 from studio.space import Values
 from studio.stale import fail_stale
@@ -56,7 +57,7 @@ class Search:
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 workers = [pool.submit(self._work) for _ in range(jobs)]
-                wait(workers, return_when=FIRST_EXCEPTION)
+                until_done(workers)
             finally:  # an error of one, or the user's SIGINT, ends all
                 self.cancelled.set()
         for worker in workers:

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -57,6 +59,38 @@ def ran(folder, text, *words, watch=None):
 def running(pids):
     """Those that are still there, zombies apart."""
     return [pid for pid in pids if not jobs.gone(pid)]
+
+
+def test_a_signal_that_another_thread_has_taken_is_noticed_by_the_one_that_waits(tmp_path):
+    text = """
+import signal, threading
+from concurrent.futures import ThreadPoolExecutor
+from studio.process import until_done
+end = threading.Event()
+def work():
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    end.wait(20)
+with ThreadPoolExecutor(1) as pool:
+    try:
+        until_done([pool.submit(work)])
+    except KeyboardInterrupt:
+        print("noticed", flush=True)
+    end.set()
+"""
+    start = time.monotonic()
+    ended = ran(tmp_path, text)
+    assert (ended.status, ended.tail) == (0, "noticed\n") and time.monotonic() - start < 15
+
+
+def test_waiting_ends_with_the_first_error():
+    with ThreadPoolExecutor(2) as pool:
+        end = threading.Event()
+        long, wrong = pool.submit(end.wait, 20), pool.submit(int, "none")
+        process.until_done([long, wrong])
+        assert wrong.done() and not long.done()
+        end.set()
+        process.until_done([long])
+        assert long.result()
 
 
 def gone(pids):
