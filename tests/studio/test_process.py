@@ -63,11 +63,12 @@ def running(pids):
 
 def test_a_signal_that_another_thread_has_taken_is_noticed_by_the_one_that_waits(tmp_path):
     text = """
-import signal, threading
+import signal, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from studio.process import until_done
 end = threading.Event()
 def work():
+    time.sleep(1)  # by now the main thread waits
     signal.pthread_kill(threading.get_ident(), signal.SIGINT)
     end.wait(20)
 with ThreadPoolExecutor(1) as pool:
