@@ -1,4 +1,4 @@
-"""How every page is drawn: templates, their filters, errors as pages or as problems."""
+"""How every page is drawn: templates and their filters."""
 
 from __future__ import annotations
 

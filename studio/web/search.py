@@ -18,7 +18,6 @@ from studio.web.site import Site
 
 router = APIRouter(include_in_schema=False)
 K = 24
-MOST_BYTES = 10 * 2**20
 WORDS = 5000
 """Known words that a page has for completion."""
 
@@ -68,9 +67,8 @@ def by_picture(request: Request, picture: UploadFile, form: Form) -> Response:
         **fields,
     )
     demo, asked = opened(site_of(request), asked)
-    data = picture.file.read(MOST_BYTES + 1)
     try:
-        answer = demo.by_picture(data, asked.choice, asked.method, asked.k)
+        answer = demo.by_picture(picture.file.read(), asked.choice, asked.method, asked.k)
     except StudioError as error:
         return _shown(request, demo, asked, refused=str(error))
     return _shown(request, demo, asked, answer, "Items whose words fit your picture")

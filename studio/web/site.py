@@ -112,6 +112,7 @@ class Site:
             (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
     def _find_adapter(self, stamp: int | None) -> Adapter | None:
+        """It is looked for again when the parameters have another stamp."""
         adapters = (get_adapter(name) for name in list_adapters())
         return next((each for each in adapters if _fits(each, self.project)), None)
 

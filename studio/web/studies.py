@@ -46,7 +46,7 @@ def study(request: Request, name: str) -> Response:
     except StudioError as error:
         shares, why = {}, str(error)
     trials = found.trials()
-    version = sum(trial.state == "complete" or bool(trial.reports) for trial in trials)
+    version = sum(trial.state != "running" for trial in trials)
     return page(
         request,
         "study.html",
@@ -54,7 +54,7 @@ def study(request: Request, name: str) -> Response:
         stand=stand(found),
         words=list(in_words(found.settings)),
         trials=sorted(trials, key=lambda trial: -trial.number),
-        names=[name for name in found.space.searched],
+        names=found.space.searched,
         importance=shares,
         why=why,
         charts=[

@@ -168,6 +168,22 @@ def test_what_can_be_drawn_of_a_study_depends_on_its_trials(client):
     assert kinds == ["complete, beaten by none"] * 2 + ["complete"]
 
 
+def test_charts_are_drawn_anew_when_a_trial_has_ended_and_not_before(client):
+    def address():
+        return re.search(r'data-chart="([^"]*history[^"]*)"', client.get("/studies/s").text)[1]
+
+    create(client)
+    store = study().store
+    tried(store, "s", [1.0])
+    seen, number = [address()], store.begin("s", 4)
+    store.update("s", number, {"fit.x": 2.0, "seed": 1}, {})
+    store.report("s", number, 0, 0.5)
+    seen.append(address())
+    store.finish("s", number, "pruned", [], {})  # it is drawn with its last report from now on
+    seen.append(address())
+    assert seen[0] == seen[1] != seen[2]
+
+
 def test_parallel_coordinates_lie_where_the_values_lie_in_their_ranges(client):
     create(client, more="fit.seconds={low: 0.01, high: 100.0, log: true}\n")
     store = study().store
