@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from agch.errors import InputError
+from agch.mkl import takes_avx2
 from agch.schema import section
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def pin_runtime(params: RuntimeParams) -> torch.device:
     import torch
 
     strict = params.reproducibility == "strict"
+    if strict and not takes_avx2():
+        print("warning: torch's MKL does not take its AVX2 branch here; other bytes may come out")
     torch.set_flush_denormal(True)  # weight decay drives idle weights there; 5 times slower else
     torch.set_num_threads(params.threads)
     torch.use_deterministic_algorithms(strict)

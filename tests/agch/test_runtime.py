@@ -17,13 +17,14 @@ OBSERVE = """
 import json, os
 import stages
 import torch
+from agch.mkl import takes_avx2
 from agch.runtime import RuntimeParams, pin_runtime
 from stages import params
 pin_runtime(params.load("runtime", RuntimeParams))
 print(json.dumps({
     "kernels": torch.backends.cpu.get_cpu_capability(),
     "threads": torch.get_num_threads(),
-    "mkl": os.environ["MKL_CBWR"],
+    "mkl": (os.environ["MKL_CBWR"], takes_avx2()),
     "onednn": os.environ["ONEDNN_MAX_CPU_ISA"],
     "cublas": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
     "deterministic": torch.are_deterministic_algorithms_enabled(),
@@ -54,12 +55,27 @@ def test_strict_pins_kernels_and_threads_whatever_the_caller_has_set(tmp_path, k
     assert output(tmp_path, "strict", OBSERVE, ATEN_CPU_CAPABILITY=kernels, **caller) == {
         "kernels": "AVX2",
         "threads": 3,
-        "mkl": "AVX2",
+        "mkl": ["AVX2", True],
         "onednn": "AVX2",
         "cublas": ":4096:8",
         "deterministic": True,
         "subnormal": 0.0,
     }
+
+
+def test_strict_says_where_mkl_has_taken_another_branch(torch_settings, monkeypatch, capsys):
+    for taken, told in ((True, ""), (False, "warning: torch's MKL")):
+        monkeypatch.setattr("agch.runtime.takes_avx2", lambda: taken)
+        pin()
+        assert capsys.readouterr().out.startswith(told)
+        pin(reproducibility="fast")
+        assert capsys.readouterr().out == ""
+
+
+def test_a_branch_that_mkl_has_taken_before_is_noticed(tmp_path):
+    script = "import json, torch; torch.eye(9) @ torch.eye(9); from agch.mkl import takes_avx2; "
+    script += "print(json.dumps(takes_avx2()))"
+    assert output(tmp_path, "strict", script, MKL_CBWR="COMPATIBLE") is False
 
 
 def test_fast_leaves_the_instruction_set_to_the_caller(tmp_path):
