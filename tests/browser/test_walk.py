@@ -67,6 +67,7 @@ def test_a_study_is_created_by_the_form_and_watched_to_its_end(page, address, st
     expect(state(page, "done")).to_be_visible(timeout=LATER)
     expect(main).to_contain_text("4 complete")
     assert still()
+    expect(page.locator("noscript img")).to_have_count(0)  # of those who have no script
     shown(page)
     expect(page.locator("figure svg").first).to_be_visible()
     assert sorted(scores(page)) == [0, 1, 2, 3]

@@ -91,6 +91,7 @@ async function renew() {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(old.id);
     if (!fresh || fresh.outerHTML === last) return;
     last = fresh.outerHTML;
+    for (const each of fresh.querySelectorAll("noscript")) each.remove();  // the parser takes them as if there were no script
     take(old, document.importNode(fresh, true));
   } catch {
     // the server is away; the next time it may be back
