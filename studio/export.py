@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from studio.charts import history, pareto, svg
+from studio.errors import StudioError
 from studio.study import Study
 
 
@@ -26,7 +27,7 @@ def write_chart(study: Study, path: Path) -> None:
     """The objective of each trial with the best so far, or two objectives against each other.
 
     Raises:
-        StudioError: There is nothing to draw yet.
+        StudioError: There is nothing to draw yet, or the file cannot be written.
     """
     objectives, trials = study.settings.objectives, study.trials()
     if len(objectives) == 1:
@@ -34,5 +35,9 @@ def write_chart(study: Study, path: Path) -> None:
     else:
         spec = pareto(study.name, trials, objectives, study.directions)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(svg(spec), encoding="utf-8")
-    draft.replace(path)
+    drawn = svg(spec)
+    try:
+        draft.write_text(drawn, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise StudioError(f"cannot write {path}: {error.strerror}") from None

@@ -53,13 +53,24 @@ class Cache:
             raise StudioError(f"{path} is not in cache; dvc fetch gets it where there is a remote")
         return place.read_bytes()
 
+    def complete(self, digest: str, path: str) -> bool:
+        """Whether it is there; of a folder all files."""
+        if self.place(digest) is None:
+            return False
+        inside = self.entries(digest, path).values() if is_folder(digest) else ()
+        return all(map(self.place, inside))
+
     def _entries(self, digest: str, path: str) -> dict[str, str]:
-        """Digests of the files of a folder by their paths in it."""
+        """Digests of the files of a folder by their paths in it; none leads out of it."""
         try:
-            found = json.loads(self.read(digest, path))
-            return {str(entry["relpath"]): str(entry["md5"]) for entry in found}
+            listed = json.loads(self.read(digest, path))
+            found = {str(entry["relpath"]): str(entry["md5"]) for entry in listed}
         except (ValueError, KeyError, TypeError):
             raise StudioError(f"what the cache has of {path} is no list of a folder") from None
+        for inside in found:
+            if inside.startswith("/") or ".." in inside.split("/"):
+                raise StudioError(f"the list of {path} has {inside}, which leads out of the folder")
+        return found
 
 
 def is_folder(digest: str) -> bool:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import NotFound, StudioError
 from studio.runs import git
-from studio.runs.cache import Cache, is_folder
+from studio.runs.cache import PLACES, Cache, is_folder
 from studio.runs.locks import mapping, read_yaml
 from studio.runs.model import WORKSPACE, Run
 from studio.runs.store import RunStore
+from studio.runs.trees import WorkingTree
 
 MODELS = "models/"
 UNSAVED = ("running", "queued")
+LOCKS = (":/*dvc.lock", ":/*.dvc")
+"""Where git's commits name what DVC keeps."""
+DIGESTS = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Checkpoints:
         """All of them, in the order of the runs.
 
         Raises:
-            StudioError: There is no list of runs, or a `dvc.yaml` cannot be read.
+            StudioError: There is no list of runs.
         """
         return self._of(self.store.runs())
 
@@ -61,9 +66,9 @@ class Checkpoints:
             The number of bytes that are free now.
 
         Raises:
-            StudioError: It is not listed, or missing already; a branch, a commit behind one or the
-                working tree has it; an experiment runs or is queued, which may need it; the cache
-                lies outside of the repository.
+            StudioError: It is not listed, or missing already; a branch, a commit behind one, the
+                working tree or a folder in the cache has it; an experiment runs or is queued,
+                which may need it; the cache lies outside of the repository.
         """
         runs = self.store.fresh()
         found = {each.id: each for each in self._of(runs)}
@@ -79,7 +84,14 @@ class Checkpoints:
         place = self.cache.place(checkpoint.id)
         if place is None:
             raise StudioError(f"{checkpoint.paths[0]} is not in cache; nothing to delete")
-        places = [*self._inside(checkpoint, runs), place]
+        needed = {
+            "the working tree": {*WorkingTree(self.repo, self.cache).outs.values()},
+            "a folder that has it, too": self._inside_others(checkpoint.id),
+        }
+        if kept := [what for what, digests in needed.items() if checkpoint.id in digests]:
+            raise StudioError(f"{checkpoint.paths[0]} is kept for {', '.join(kept)}")
+        others = set.union(*needed.values(), _digests(runs))
+        places = [*self._inside(checkpoint, others), place]
         size = sum(each.stat().st_size for each in places)
         for each in places:
             each.unlink(missing_ok=True)
@@ -117,20 +129,32 @@ class Checkpoints:
     def _history(self, digest: str) -> list[str]:
         """A commit that git keeps without the experiments and that has the digest, if there is."""
         words = ("log", "--exclude=refs/exps/*", "--all", "-1", "--format=%h", f"-S{digest}")
-        found = git.git(self.repo, *words, "--", ":/*dvc.lock", ":/*.dvc").decode().split()
+        found = git.git(self.repo, *words, "--", *LOCKS).decode().split()
         return [f"commit {commit}" for commit in found]
 
-    def _inside(self, checkpoint: Checkpoint, runs: Sequence[Run]) -> list[Path]:
-        """The files of a folder that nothing else in the cache or in any run has."""
+    def _inside_others(self, digest: str) -> set[str]:
+        """What is in the folders of the cache, but for the one of this digest."""
+        found = [path for place in PLACES for path in self.cache.folder.glob(f"{place}/??/*.dir")]
+        texts = (each.read_bytes() for each in found if each.parent.name + each.name != digest)
+        return {str(entry["md5"]) for text in texts for entry in json.loads(text)}
+
+    def _inside(self, checkpoint: Checkpoint, others: set[str]) -> list[Path]:
+        """The files of a folder that nothing else has."""
         if not is_folder(checkpoint.id):
             return []
-        others = {out.digest for run in runs for out in run.outs}
-        for place in self.cache.folder.glob("files/md5/*/*.dir"):
-            if place.parent.name + place.name != checkpoint.id:
-                others |= {entry["md5"] for entry in json.loads(place.read_bytes())}
-        own = {*self.cache.entries(checkpoint.id, checkpoint.paths[0]).values()} - others
+        own = {*self.cache.entries(checkpoint.id, checkpoint.paths[0]).values()}
+        own -= others | self._ever()
         places = [self.cache.place(str(digest)) for digest in sorted(own)]
         return [found for found in places if found]
+
+    def _ever(self) -> set[str]:
+        """The digests in all lock files that git keeps without the experiments."""
+        words = ("log", "--exclude=refs/exps/*", "--all", "-m", "-p", "--format=")
+        return {*DIGESTS.findall(git.git(self.repo, *words, "--", *LOCKS).decode())}
+
+
+def _digests(runs: Sequence[Run]) -> set[str]:
+    return {out.digest for run in runs for out in run.outs if out.digest}
 
 
 def _keeps(run: Run, digest: str) -> bool:
@@ -139,8 +163,11 @@ def _keeps(run: Run, digest: str) -> bool:
 
 
 def _artifacts(text: bytes) -> set[str]:
-    """The paths of models in a `dvc.yaml`."""
-    declared = mapping(mapping(read_yaml(text, "dvc.yaml")).get("artifacts"))
+    """The paths of models in a `dvc.yaml`; none in one that cannot be read."""
+    try:
+        declared = mapping(mapping(read_yaml(text, "dvc.yaml")).get("artifacts"))
+    except StudioError:
+        return set()
     about = map(mapping, declared.values())
     return {
         posixpath.normpath(str(each.get("path"))) for each in about if each.get("type") == "model"

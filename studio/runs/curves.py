@@ -9,9 +9,10 @@ from itertools import pairwise
 from posixpath import relpath, splitext
 
 from studio.errors import StudioError
+from studio.runs.cache import Cache
 from studio.runs.plots import Plot, Source, plots
 from studio.runs.tables import Row, is_table, number, table
-from studio.runs.trees import Tree
+from studio.runs.trees import Tree, meet
 
 STEP = "step"
 """The name of x where none is declared."""
@@ -46,6 +47,13 @@ def curves(tree: Tree) -> list[Curve]:
         _curve(tree, single) for plot in plots(tree.pipelines) for single in _files(tree, plot)
     )
     return [curve for curve in found if curve.series]
+
+
+def lacking(tree: Tree, cache: Cache) -> list[str]:
+    """The outputs that plots are drawn from and that are not in the cache, or not all of them."""
+    sources = {source.path for plot in plots(tree.pipelines) for source in plot.y}
+    drawn = [path for path in tree.outs if any(meet(path, each) for each in sources)]
+    return [path for path in drawn if not cache.complete(tree.outs[path], path)]
 
 
 def _files(tree: Tree, plot: Plot) -> Iterator[Plot]:

@@ -6,46 +6,80 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from studio.runs.curves import Curve
+from studio.runs.groups import Group
 from studio.runs.model import Run
 from studio.runs.values import shown
 
 COLUMNS = ("name", "kind", "created", "state")
-MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in r"\`*_[]<>|~$&#"} | {"\n": " "})
+MARKDOWN = str.maketrans(
+    {sign: f"\\{sign}" for sign in r"\`*_[]<>|~$&#"} | dict.fromkeys("\r\n", " ")
+)
 LATEX: Mapping[int, str] = str.maketrans(
     {sign: f"\\{sign}" for sign in "{}$&#_%"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}"}
-    | {"[": "{[}", "*": "{*}", "\n": " "}  # after the end of a row these would be read as its own
+    | {"[": "{[}", "*": "{*}"}
+    | dict.fromkeys("\r\n", " ")  # after the end of a row these would be read as its own
 )
 
 
-def to_csv(runs: Iterable[Run], params: Sequence[str], metrics: Sequence[str]) -> str:
+class Sheet(NamedTuple):
+    """A table as text: what is in its head and its rows, and how many columns at the end are
+    metrics."""
+
+    head: list[str]
+    rows: list[list[str]]
+    numbers: int
+
+
+def of_runs(runs: Iterable[Run], params: Sequence[str], metrics: Sequence[str]) -> Sheet:
     """A line for each run, numbers to the last digit.
 
     Args:
         runs: In the order of the lines.
         params, metrics: The names of the columns after `COLUMNS`; empty where a run lacks one.
     """
+    rows = []
+    for run in runs:
+        about = [run.name, run.kind, run.created or "", run.state, *_params(run.params, params)]
+        rows.append(about + [str(run.metrics.get(name, "")) for name in metrics])
+    return Sheet([*COLUMNS, *params, *metrics], rows, len(metrics))
+
+
+def of_groups(groups: Iterable[Group], params: Sequence[str], metrics: Sequence[str]) -> Sheet:
+    """A line for each group over seeds: of every metric mean, standard deviation and count."""
+    rows = []
+    for group in groups:
+        row = [group.runs[0].name, str(len(group.runs)), *_params(group.params, params)]
+        for found in map(group.metrics.get, metrics):
+            told = (found.mean, found.deviation, found.n) if found else (None,) * 3
+            row += ["" if value is None else str(value) for value in told]
+        rows.append(row)
+    names = [f"{name}{what}" for name in metrics for what in ("", " sd", " n")]
+    return Sheet(["name", "runs", *params, *names], rows, len(names))
+
+
+def to_csv(sheet: Sheet) -> str:
+    """Comma-separated lines."""
     text = io.StringIO()
-    csv.writer(text).writerows(_rows(runs, params, metrics))
+    csv.writer(text).writerows([sheet.head, *sheet.rows])
     return text.getvalue()
 
 
-def to_markdown(runs: Iterable[Run], params: Sequence[str], metrics: Sequence[str]) -> str:
-    """A table as GitHub reads it; arguments as of `to_csv`."""
-    head, *rows = [
-        [cell.translate(MARKDOWN) for cell in row] for row in _rows(runs, params, metrics)
-    ]
-    rule = ["---"] * (len(head) - len(metrics)) + ["---:"] * len(metrics)
+def to_markdown(sheet: Sheet) -> str:
+    """A table as GitHub reads it."""
+    head, *rows = [[cell.translate(MARKDOWN) for cell in row] for row in [sheet.head, *sheet.rows]]
+    rule = ["---"] * (len(head) - sheet.numbers) + ["---:"] * sheet.numbers
     return "".join(f"| {' | '.join(row)} |\n" for row in [head, rule, *rows])
 
 
-def to_latex(runs: Iterable[Run], params: Sequence[str], metrics: Sequence[str]) -> str:
-    """A `tabular` that needs the package fontenc with T1; arguments as of `to_csv`."""
-    head, *rows = [[_latex(cell) for cell in row] for row in _rows(runs, params, metrics)]
-    places = "l" * (len(head) - len(metrics)) + "r" * len(metrics)
+def to_latex(sheet: Sheet) -> str:
+    """A `tabular` that needs the package fontenc with T1."""
+    head, *rows = [[_latex(cell) for cell in row] for row in [sheet.head, *sheet.rows]]
+    places = "l" * (len(head) - sheet.numbers) + "r" * sheet.numbers
     lines = [f"\\begin{{tabular}}{{{places}}}", "\\hline", _line(head), "\\hline"]
     return "\n".join([*lines, *map(_line, rows), "\\hline", "\\end{tabular}", ""])
 
@@ -62,13 +96,8 @@ def curve_csv(of: Mapping[str, Curve]) -> str:
     return text.getvalue()
 
 
-def _rows(runs: Iterable[Run], params: Sequence[str], metrics: Sequence[str]) -> list[list[str]]:
-    rows = [[*COLUMNS, *params, *metrics]]
-    for run in runs:
-        about = [run.name, run.kind, run.created or "", run.state]
-        about += [shown(run.params[name]) if name in run.params else "" for name in params]
-        rows.append(about + [str(run.metrics.get(name, "")) for name in metrics])
-    return rows
+def _params(found: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    return [shown(found[name]) if name in found else "" for name in names]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -59,7 +59,7 @@ def spread(values: Sequence[float]) -> Spread:
     mean = (math.fsum(values) if finite else sum(values)) / n
     if n == 1:
         return Spread(mean, None, 1)
-    return Spread(mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1)), n)
+    return Spread(mean, math.hypot(*(value - mean for value in values)) / math.sqrt(n - 1), n)
 
 
 def _group(runs: Sequence[Run], of_seeds: set[str]) -> Group:

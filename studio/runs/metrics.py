@@ -21,8 +21,13 @@ def direction(name: str, given: Mapping[str, Direction]) -> Direction:
     """Which way a metric is better: as it is given, else by the words of its key."""
     if name in given:
         return given[name]
-    key = re.sub(r"([a-z])([A-Z])", r"\1 \2", name.rpartition(":")[2]).lower()
-    words = re.findall(r"[a-z]+", key)
+    return by_words(name.rpartition(":")[2])
+
+
+def by_words(text: str) -> Direction:
+    """Which way a number is better, by what it is called; of a rate what counts is before `per`."""
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", text).lower())
+    words = words[: words.index("per")] if "per" in words else words
     lower = any(word in LOWER or word.endswith(ENDS) for word in words)
     return "minimize" if lower else "maximize"
 

@@ -61,7 +61,7 @@ class Commit:
         """Those that are listed; of a folder of DVC's that is not in the cache, none."""
         every = {*self.objects, *_single(self.outs)}
         for path, digest in _folders(self.outs):
-            if self.cache.place(digest):
+            if meet(path, folder) and self.cache.place(digest):
                 every |= {f"{path}/{inside}" for inside in self.cache.entries(digest, path)}
         return _under(every, folder)
 
@@ -101,11 +101,18 @@ class WorkingTree:
         """All paths; those within DVC's folders only where one holds or lies in what is asked."""
         every = {*self.tracked, *_single(self.outs)}
         for folder, _ in _folders(self.outs):
-            if not near or f"{near}/".startswith(f"{folder}/") or folder.startswith(f"{near}/"):
+            if meet(folder, near):
                 for top, _, names in os.walk(self.repo / folder):
                     inside = Path(top).relative_to(self.repo).as_posix()
                     every |= {f"{inside}/{name}" for name in names}
         return every
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether two paths are the same, or one lies in the other; all lie in the empty one."""
+    if not one or not other:
+        return True
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def _tells(path: str) -> bool:

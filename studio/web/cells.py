@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from studio.runs import metrics
 from studio.runs.compare import ParamRow
+from studio.runs.groups import Group
+from studio.runs.model import Run
+from studio.runs.values import shown
 from studio.web.pages import number
+from studio.web.run_list import Found, mean
 
 BETTER = {"maximize": "higher", "minimize": "lower"}
 LONG = re.compile(r"-?\d+\.\d{5,}(e[+-]?\d+)?")
@@ -22,6 +28,66 @@ def param_cells(row: ParamRow) -> dict[str, Any]:
         for n, (text, value) in enumerate(zip(texts, row.values))
     ]
     return {"name": row.name, "cells": found}
+
+
+def cells(found: Found, runs: Sequence[Run], stars: set[str]) -> list[dict[str, Any]]:
+    """Rows of the table; of each metric the best in the whole list is marked, by its direction."""
+    tops: dict[str, set[str]] = {}
+    for name in filter(found.metrics.__contains__, found.columns):
+        values = [run.metrics.get(name) for run in found.runs]
+        best = metrics.best(values, metrics.direction(name, found.given))
+        tops[name] = {found.runs[place].id for place in best}
+    return [
+        {
+            "run": run,
+            "starred": run.id in stars,
+            "cells": [
+                {"text": _text(run, name), "best": run.id in tops.get(name, ())}
+                for name in found.columns
+            ],
+        }
+        for run in runs
+    ]
+
+
+def group_cells(found: Found, made: Sequence[Group]) -> list[dict[str, Any]]:
+    """Rows of groups: mean ± standard deviation (how many), the best mean marked."""
+    tops = {
+        name: metrics.best(
+            [mean(group, name) for group in made], metrics.direction(name, found.given)
+        )
+        for name in found.columns
+        if name in found.metrics
+    }
+    return [
+        {
+            "label": group.runs[0].name,
+            "runs": group.runs,
+            "cells": [
+                {"text": _group_text(group, name), "best": place in tops.get(name, ())}
+                for name in found.columns
+            ],
+        }
+        for place, group in enumerate(made)
+    ]
+
+
+def _group_text(group: Group, name: str) -> str:
+    spread = group.metrics.get(name)
+    if spread is None:
+        return shown(group.params[name]) if name in group.params else "–"
+    if spread.deviation is None:
+        return number(spread.mean)
+    return f"{number(spread.mean)} ± {number(spread.deviation)} ({spread.n})"
+
+
+def _text(run: Run, name: str) -> str:
+    if name in run.metrics:
+        return number(run.metrics[name])
+    value = run.params.get(name)
+    if isinstance(value, float):
+        return number(value)
+    return shown(value) if name in run.params else "–"
 
 
 def _brief(value: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -53,6 +54,7 @@ def compared(
         known={name: next(iter(of.values())).title for name, of in known.items()},
         picked=drawn_,
         charts=[_chart(runs, name, known[name]) for name in drawn_],
+        refreshing=site.runs.stand().refreshing,
     )
 
 
@@ -62,12 +64,13 @@ def curve_of(
 ) -> Response:
     """One curve of some runs: a spec, a picture, or its points as CSV."""
     site = site_of(request)
-    of = shared(site, picked(site, run)).get(curve)
+    runs = picked(site, run)
+    of = shared(site, runs).get(curve)
     if of is None:
         raise NotFound(f"these runs have no curve '{curve}'")
     if form == "csv":
         return PlainTextResponse(curve_csv(of), media_type="text/csv")
-    return drawn(curve_chart(of), form)
+    return drawn(curve_chart(of, labels(runs)), form)
 
 
 def picked(site: Site, names: Sequence[str]) -> list[Run]:
@@ -82,16 +85,21 @@ def picked(site: Site, names: Sequence[str]) -> list[Run]:
 
 
 def shared(site: Site, runs: Sequence[Run]) -> dict[str, dict[str, Curve]]:
-    """All curves that one of the runs has, by id and then by the name of the run."""
+    """All curves that one of the runs has, by id and then by the label of the run."""
     found: dict[str, dict[str, Curve]] = {}
-    for run in runs:
+    for run, label in zip(runs, labels(runs)):
         for curve in site.curves(run):
-            found.setdefault(curve.id, {})[_short(run)] = curve
+            found.setdefault(curve.id, {})[label] = curve
     return found
 
 
-def _short(run: Run) -> str:
-    return run.names[0]
+def labels(runs: Sequence[Run]) -> list[str]:
+    """Their names; with the commit where two are called the same."""
+    counts = Counter(run.names[0] for run in runs)
+    return [
+        run.names[0] if counts[run.names[0]] == 1 else f"{run.names[0]} ({run.id[:7]})"
+        for run in runs
+    ]
 
 
 def _chart(runs: Sequence[Run], name: str, of: dict[str, Curve]) -> dict[str, str]:

@@ -59,11 +59,15 @@ def vega() -> bytes:
     ).stdout
 
 
-def curve_chart(of: Mapping[str, Curve]) -> Spec:
+def curve_chart(of: Mapping[str, Curve], among: Sequence[str]) -> Spec:
     """One curve of several runs, by their names; a click on the legend leaves one run alone.
 
     Colour is the run. With a few runs the dash is the series; with many the dash tells runs of one
-    colour apart, and each series has a chart of its own.
+    colour apart. Where the dashes do not suffice each series has a chart of its own.
+
+    Args:
+        of: The curve by the labels of the runs that have it.
+        among: The labels of all runs beside each other: each has one colour in all charts.
     """
     curve = next(iter(of.values()))
     rows = [
@@ -72,18 +76,20 @@ def curve_chart(of: Mapping[str, Curve]) -> Spec:
         for series, points in found.series.items()
         for x, y in points
     ]
-    runs, series = list(of), list(
-        dict.fromkeys(name for each in of.values() for name in each.series)
-    )
-    many = len(runs) > len(COLOURS)
-    dashed, dashes = ("run", [n // len(COLOURS) for n in range(len(runs))]) if many else ("", [])
-    if not many and len(series) > 1:
+    series = list(dict.fromkeys(name for each in of.values() for name in each.series))
+    places = {run: place for place, run in enumerate(among) if run in of}
+    runs, many = list(places), len(among) > len(COLOURS)
+    apart = len(series) > (1 if many else len(DASHES))
+    dashed, dashes = "", [0]
+    if many:
+        dashed, dashes = "run", [place // len(COLOURS) for place in places.values()]
+    elif len(series) > 1 and not apart:
         dashed, dashes = "series", list(range(len(series)))
     lone = {"param": "one", "value": 1}
     encoding = {
         "x": _axis("x", curve.x_label),
         "y": _axis("y", curve.y_label),
-        "color": _scaled("run", runs, [COLOURS[n % len(COLOURS)] for n in range(len(runs))]),
+        "color": _scaled("run", runs, [COLOURS[n % len(COLOURS)] for n in places.values()]),
         "opacity": {"condition": lone, "value": 0.15},
         "tooltip": [
             {"field": "run"},
@@ -96,7 +102,7 @@ def curve_chart(of: Mapping[str, Curve]) -> Spec:
         names = runs if dashed == "run" else series
         encoding["strokeDash"] = _scaled(dashed, names, [DASHES[n % len(DASHES)] for n in dashes])
     size = {"width": 420, "height": 240}
-    if many and len(series) > 1:
+    if apart:
         size = {"width": 220, "height": 130}
         encoding["facet"] = {"field": "series", "type": "nominal", "title": None} | {
             "columns": 2,

@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup, escape
 
+from studio.runs.values import shown
 from studio.web.site import Site
 
 PAGES = (("/runs", "Runs"), ("/studies", "Studies"), ("/jobs", "Jobs"), ("/search", "Search"))
@@ -36,7 +37,7 @@ def size(count: int | None) -> str:
     """Bytes as people read them."""
     value, unit = float(count or 0), "B"
     for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
+        if value < 999.5 or unit == "GB":
             break
         value /= 1000
     return "–" if count is None else f"{value:.3g} {unit}"
@@ -59,6 +60,7 @@ def soft(name: str) -> Markup:
 
 
 templates.env.filters |= {
+    "exact": shown,
     "number": number,
     "signed": signed,
     "soft": soft,

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
 from studio.runs import metrics
 from studio.runs.compare import differing
-from studio.runs.groups import grouped
+from studio.runs.groups import Group, grouped
 from studio.runs.model import Run
-from studio.runs.values import shown
+from studio.runs.values import equal, shown
 from studio.trials import Direction
 from studio.web.pages import number
 from studio.web.site import Site
 
 ROWS = 200
 FIRST = 6
-"""Columns of each kind where none is chosen."""
+"""Metrics that are columns where none is chosen."""
+DIGITS = 7
+"""Of an offset, at most."""
+WORDS = re.compile(r"""(?:"[^"]*"|\[[^\]]*\]|\S)+""")
+"""Of a filter: brackets and quotes keep what is in them together."""
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class View:
             tuple(query.getlist("column")),
             query.get("group") == "1",
             query.get("starred") == "1",
-            min(int(offset), 10**6) if offset.isascii() and offset.isdecimal() else 0,
+            int(offset) if re.fullmatch(rf"[0-9]{{1,{DIGITS}}}", offset) else 0,
         )
 
     def after(self, total: int) -> str | None:
@@ -97,83 +104,67 @@ def viewed(site: Site, view: View) -> Found:
         n for n in dict.fromkeys(n for run in everything for n in run.params) if n not in differ
     ]
     known = {*names, *differ, *same}
-    columns = [name for name in view.columns if name in known] or [*names[:FIRST], *differ[:FIRST]]
+    columns = [name for name in view.columns if name in known] or [*names[:FIRST], *differ]
     given = site.directions(everything)
     if view.sort in known:
-        runs = _sorted(runs, view, metrics.direction(view.sort, given))
+        runs = _sorted(runs, lambda run: _value(run, view.sort), view.order, given, view.sort)
     return Found(runs, columns, names, differ, same, given)
 
 
-def cells(found: Found, runs: Sequence[Run], stars: set[str]) -> list[dict[str, Any]]:
-    """Rows of the table, the best of each metric marked by its direction."""
-    tops: dict[str, frozenset[int]] = {}
-    for name in found.columns:
-        if name in found.metrics:
-            values = [run.metrics.get(name) for run in runs]
-            tops[name] = metrics.best(values, metrics.direction(name, found.given))
-    return [
-        {
-            "run": run,
-            "starred": run.id in stars,
-            "cells": [
-                {"text": _text(run, name), "best": place in tops.get(name, ())}
-                for name in found.columns
-            ],
-        }
-        for place, run in enumerate(runs)
-    ]
+def groups(found: Found, view: View) -> list[Group]:
+    """Over seeds; in the order of their means where the list is sorted by a metric."""
+    made = grouped(found.runs)
+    if view.sort not in found.metrics:
+        return made
+    return _sorted(made, lambda group: mean(group, view.sort), view.order, found.given, view.sort)
 
 
-def groups_of(found: Found) -> list[dict[str, Any]]:
-    """Groups over seeds: mean ± standard deviation (how many)."""
-    rows = []
-    for group in grouped(found.runs):
-        texts = []
-        for name in found.columns:
-            spread = group.metrics.get(name)
-            if spread is None:
-                texts.append(shown(group.params[name]) if name in group.params else "–")
-            elif spread.deviation is None:
-                texts.append(number(spread.mean))
-            else:
-                texts.append(f"{number(spread.mean)} ± {number(spread.deviation)} ({spread.n})")
-        rows.append({"label": group.runs[0].name, "runs": group.runs, "cells": texts})
-    return rows
-
-
-def _text(run: Run, name: str) -> str:
-    if name in run.metrics:
-        return number(run.metrics[name])
-    value = run.params.get(name)
-    if isinstance(value, float):
-        return number(value)
-    return shown(value) if name in run.params else "–"
+def mean(group: Group, name: str) -> float | None:
+    """Of a metric over the runs of a group that have it."""
+    return group.metrics[name].mean if name in group.metrics else None
 
 
 def _holds(run: Run, wanted: str) -> bool:
-    for word in wanted.split():
+    """Whether a run has all words of a filter: parts of its name, and values of parameters."""
+    for word in WORDS.findall(wanted):
         name, equals, value = word.partition("=")
         if equals:
-            if name not in run.params or shown(run.params[name]) != value:
+            if name not in run.params or not _is(run.params[name], value):
                 return False
         elif word.lower() not in run.name.lower():
             return False
     return True
 
 
-def _sorted(runs: Sequence[Run], view: View, way: Direction) -> list[Run]:
-    """By a column; runs that lack it, and NaN, come last."""
+def _is(value: Any, wanted: str) -> bool:
+    """Whether a value is the one that was typed, as it is or as the list shows it."""
+    if wanted == (number(value) if isinstance(value, float) else shown(value)):
+        return True
+    try:
+        return equal(value, json.loads(wanted))
+    except ValueError:
+        return False  # another text
 
-    def value(run: Run) -> Any:
-        of: Mapping[str, Any] = run.metrics if view.sort in run.metrics else run.params
-        return of.get(view.sort)
 
-    having = [run for run in runs if value(run) is not None and value(run) == value(run)]
-    numbers = all(isinstance(value(run), int | float) for run in having)
-    down = view.order == "down"
-    if view.order == "best" and numbers:
-        down = way == "maximize"
-    having = sorted(
-        having, key=lambda run: value(run) if numbers else shown(value(run)), reverse=down
-    )
-    return [*having, *(run for run in runs if run not in having)]
+def _value(run: Run, name: str) -> Any:
+    of: Mapping[str, Any] = run.metrics if name in run.metrics else run.params
+    return of.get(name)
+
+
+def _sorted(
+    items: Sequence[Item],
+    value: Callable[[Item], Any],
+    order: str,
+    given: Mapping[str, Direction],
+    name: str,
+) -> list[Item]:
+    """By a column; what lacks it, and NaN, comes last."""
+    pairs = [(value(item), item) for item in items]
+    having = [pair for pair in pairs if pair[0] is not None and pair[0] == pair[0]]
+    lacking = [item for found, item in pairs if found is None or found != found]
+    numbers = all(isinstance(found, int | float) for found, _ in having)
+    down = order == "down"
+    if order == "best" and numbers:
+        down = metrics.direction(name, given) == "maximize"
+    having.sort(key=lambda pair: pair[0] if numbers else shown(pair[0]), reverse=down)
+    return [*(item for _, item in having), *lacking]

@@ -12,16 +12,18 @@ from fastapi.responses import PlainTextResponse
 from studio.errors import NotFound
 from studio.runs.compare import table
 from studio.runs.curves import Curve, Points
-from studio.runs.export import to_csv, to_latex, to_markdown
-from studio.runs.metrics import best, direction
+from studio.runs.export import of_groups, of_runs, to_csv, to_latex, to_markdown
+from studio.runs.metrics import best, by_words
 from studio.runs.model import WORKSPACE, Run
-from studio.web.cells import BETTER, param_cells
+from studio.web.cells import BETTER, cells, group_cells, param_cells
 from studio.web.origins import origin
 from studio.web.pages import page, site_of, to
-from studio.web.run_list import View, cells, groups_of, viewed
+from studio.web.run_list import View, groups, viewed
 from studio.web.site import Site
 
 router = APIRouter(include_in_schema=False)
+TIMES = ("step", "epoch", "iteration")
+"""What x counts where a curve has an end and a best value."""
 FORMS = {
     "csv": (to_csv, "text/csv"),
     "markdown": (to_markdown, "text/markdown"),
@@ -42,7 +44,7 @@ def listed(request: Request) -> Response:
         found=found,
         total=len(found.runs),
         rows=cells(found, rows, site.stars.ids()),
-        groups=groups_of(found) if view.group else [],
+        groups=group_cells(found, groups(found, view)) if view.group else [],
         query=urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "form"]),
         later=view.after(len(found.runs)),
         refreshing=stand.refreshing,
@@ -75,6 +77,8 @@ def one(request: Request, name: str) -> Response:
         changed=[param_cells(row) for row in beside.params if row.differs] if base else [],
         metrics=[_against(row, bool(base)) for row in beside.metrics],
         curves=[_summary(run, curve) for curve in site.curves(run)],
+        lacking=site.lacking(run),
+        refreshing=site.runs.stand().refreshing,
         checkpoints=[each for each in site.checkpoints.listed() if run in each.runs],
     )
 
@@ -97,7 +101,7 @@ def delete_model(request: Request, number: str) -> Response:
 
 
 def export(site: Site, view: View, form: str) -> Response:
-    """The list of a view as CSV, Markdown or LaTeX.
+    """The list of a view as CSV, Markdown or LaTeX, of runs or of groups.
 
     Raises:
         NotFound: There is no such form.
@@ -108,7 +112,11 @@ def export(site: Site, view: View, form: str) -> Response:
     write, kind = FORMS[form]
     metrics = [name for name in found.columns if name in found.metrics]
     params = [name for name in found.columns if name not in found.metrics]
-    return PlainTextResponse(write(found.runs, params, metrics), media_type=kind)
+    if view.group:
+        sheet = of_groups(groups(found, view), params, metrics)
+    else:
+        sheet = of_runs(found.runs, params, metrics)
+    return PlainTextResponse(write(sheet), media_type=kind)
 
 
 def base_of(site: Site, run: Run) -> Run | None:
@@ -135,16 +143,17 @@ def _against(row: Any, beside: bool) -> dict[str, Any]:
 
 
 def _summary(run: Run, curve: Curve) -> dict[str, Any]:
-    """How each line of a curve ends, and where it is best."""
+    """How each line of a curve ends, and where it is best, if it goes on with time."""
     query = urlencode([("run", run.id), ("curve", curve.id)])
-    ends = [_end(name, points, f"{curve.y_label} {name}") for name, points in curve.series.items()]
+    time = curve.x in TIMES
+    ends = [_end(curve, name, points) for name, points in curve.series.items() if time]
     return {"title": curve.title, "x": curve.x_label, "url": f"/compare/curve?{query}"} | {
         "ends": ends
     }
 
 
-def _end(name: str, points: Points, described: str) -> dict[str, Any]:
-    way = direction(described, {})
+def _end(curve: Curve, name: str, points: Points) -> dict[str, Any]:
+    way = by_words(f"{curve.y_label} {name.rpartition(':')[2]}")
     values: Sequence[float] = [y for _, y in points]
     at, top = points[min(best(values, way))]
     return {"name": name, "last": values[-1], "best": top, "at": at, "better": BETTER[way]}

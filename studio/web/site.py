@@ -13,7 +13,7 @@ from studio.errors import NotFound, StudioError
 from studio.jobs.board import Board
 from studio.params import PARAMS, look_up, read_params
 from studio.runs.checkpoints import Checkpoints
-from studio.runs.curves import Curve, curves
+from studio.runs.curves import Curve, curves, lacking
 from studio.runs.files import RunFiles
 from studio.runs.model import WORKSPACE, Run
 from studio.runs.stars import Stars
@@ -41,7 +41,7 @@ class Site:
         self.runs, self.files, self.stars = RunStore(project), RunFiles(project), Stars(project)
         self.checkpoints = Checkpoints(self.runs, self.files.cache)
         self.board, self.demos = Board(project, jobs_at_a_time), Demos(project, self.files)
-        self._curves = lru_cache(COMMITS)(self._read_curves)
+        self._curves: dict[str, Sequence[Curve]] = {}
         self._fitting = lru_cache(1)(self._find_adapter)
         self._opening = threading.Lock()
 
@@ -96,9 +96,22 @@ class Site:
 
     def curves(self, run: Run) -> Sequence[Curve]:
         """What a run has to draw; nothing before it is saved."""
-        if run.id == WORKSPACE:
-            return curves(self.files.of(run))
-        return self._curves(run.id) if run.state == "saved" else []
+        if run.state != "saved" and run.id != WORKSPACE:
+            return []
+        found = self._curves.get(run.id)
+        if found is None:
+            found = curves(self.files.of(run))
+            if run.id != WORKSPACE and not self.lacking(run):
+                self._curves[run.id] = found
+                for old in list(self._curves)[:-COMMITS]:
+                    self._curves.pop(old, None)
+        return found
+
+    def lacking(self, run: Run) -> list[str]:
+        """Outputs that a saved run has curves in and that are not in DVC's cache."""
+        if run.state != "saved" or run.id == WORKSPACE:
+            return []
+        return lacking(self.files.of(run), self.files.cache)
 
     def warm(self) -> None:
         """Have at hand what the first page would wait for."""
@@ -115,9 +128,6 @@ class Site:
         """It is looked for again when the parameters have another stamp."""
         adapters = (get_adapter(name) for name in list_adapters())
         return next((each for each in adapters if _fits(each, self.project)), None)
-
-    def _read_curves(self, commit: str) -> Sequence[Curve]:
-        return curves(self.files.of(self.runs.run(commit)))
 
 
 def _fits(adapter: Adapter, project: Path) -> bool:

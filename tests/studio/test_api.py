@@ -82,6 +82,8 @@ def test_the_list_is_exported(client, form):
     answer = client.get("/export", params={"form": form, "filter": "two"})
     assert answer.status_code == 200 and "two" in answer.text and "main" not in answer.text
     assert refused(client.get("/export?form=odt"), 422).startswith("query.form")
+    grouped = client.get("/export", params={"form": form, "group": True}).text
+    assert "runs" in grouped.splitlines()[2 if form == "latex" else 0]
 
 
 def test_one_run_tells_what_changed_its_curves_and_its_models(client):
@@ -94,6 +96,8 @@ def test_one_run_tells_what_changed_its_curves_and_its_models(client):
         "models/whole.bin",
         "models/parts",
     }
+    assert found["origin"] == {"made_by": "", "link": "", "seconds": None, "log": ""}
+    assert found["lacking"] == []
     assert get(client, f"/runs/{found['id']}")["name"] == "two"
     assert "no run 'none'" in refused(client.get("/runs/none"), 404)
 
@@ -168,6 +172,8 @@ def test_a_study_after_another_takes_its_trials_along(client):
     trials = get(client, "/studies/next/trials")
     assert [each["values"] for each in trials["items"]] == [{"fit.x": 2.0, "seed": 0}]
     assert trials["items"][0]["notes"]["from"] == "first/0"
+    one = get(client, "/studies/next/trials/0")
+    assert (one["number"], one["seconds"], one["log"]) == (0, None, "")
     assert get(client, "/studies/next")["best"] == [{"trial": 0, "scores": [4.0]}]
     promoted = client.post("/studies/next/promote", json={"trial": 0})
     assert promoted.status_code == 201 and promoted.json()["title"] == "Promote trial 0 of next"
@@ -258,7 +264,7 @@ def test_without_an_adapter_there_is_nothing_to_search_and_no_study_to_make(
 def test_what_the_api_does_not_have_is_a_problem_and_a_page_elsewhere(client):
     assert "/api/v1/none" in refused(client.get("/none"), 404)
     answer = client.delete("/runs")
-    assert "only to GET" in refused(answer, 405) and answer.headers["allow"] == "GET"
+    assert "only to GET" in refused(answer, 405) and answer.headers["allow"] == "GET, HEAD"
     faults = client.get("/runs?limit=0&order=odd").json()["errors"]
     assert {fault["place"] for fault in faults} == {"query.limit", "query.order"}
     for path, status in (("/none", 404), ("/jobs?offset=x", 422), ("/runs/none", 404)):

@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
 
 from studio.runs.compare import ParamRow
 from studio.runs.curves import Curve
+from studio.runs.model import Run
 from studio.web.app import make_app
 from studio.web.cells import param_cells
-from studio.web.drawing import COLOURS, curve_chart
+from studio.web.drawing import COLOURS, DASHES, curve_chart
 from studio.web.pages import duration, number, signed, size, soft
+from studio.web.runs import _summary
 
 from .pictures import HERE, Searchable, project_of
+from .runs_repository import call, commit, experiment
 
 SCORE = "scores.json:deep.score"
 LOSS = "/compare/curve?curve=curves/loss"
@@ -53,17 +57,83 @@ def test_a_curve_of_runs_is_a_line_for_each_of_them(client):
 
 
 def test_dash_is_the_series_of_a_few_runs_and_tells_many_runs_apart():
-    few = curve_chart({"a": curve("p", "q"), "b": curve("p")})
+    few = curve_chart({"a": curve("p", "q"), "b": curve("p")}, ["a", "b"])
     assert few["encoding"]["strokeDash"]["scale"]["domain"] == ["p", "q"]
     assert "facet" not in few["encoding"]
     names = [f"r{n}" for n in range(2 * len(COLOURS))]
-    many = curve_chart({name: curve("p", "q") for name in names})
+    many = curve_chart({name: curve("p", "q") for name in names}, names)
     colours, dashes = (many["encoding"][channel]["scale"] for channel in ("color", "strokeDash"))
     looks = list(zip(colours["range"], dashes["range"]))
     assert colours["domain"] == dashes["domain"] == names
     assert len({(colour, tuple(dash)) for colour, dash in looks}) == len(names)
     assert many["encoding"]["facet"]["field"] == "series"
-    assert "facet" not in curve_chart({name: curve("p") for name in names})["encoding"]
+    assert "facet" not in curve_chart({name: curve("p") for name in names}, names)["encoding"]
+
+
+def test_a_run_has_the_same_colour_in_all_charts():
+    among = ["a", "b", "c"]
+    both = [curve_chart({run: curve("p") for run in of}, among) for of in (among, ["a", "c"])]
+    colours = [dict(zip(*chart["encoding"]["color"]["scale"].values())) for chart in both]
+    assert colours[1] == {run: colours[0][run] for run in ("a", "c")}
+
+
+def test_series_that_dashes_cannot_tell_apart_have_charts_of_their_own():
+    names = [f"s{n}" for n in range(len(DASHES) + 1)]
+    chart = curve_chart({"a": curve(*names)}, ["a"])["encoding"]
+    assert chart["facet"]["sort"] == names and "strokeDash" not in chart
+    chart = curve_chart({"a": curve(*names[1:])}, ["a"])["encoding"]
+    assert "facet" not in chart and len(chart["strokeDash"]["scale"]["range"]) == len(DASHES)
+
+
+def test_runs_of_one_name_are_told_apart_by_their_commits(client, project):
+    two = client.get("/api/v1/runs/two").json()["id"]
+    commit(project, "another baseline")
+    names = call(project, "git", "ls-tree", "-r", "--name-only", two).split()
+    files = {name: call(project, "git", "show", f"{two}:{name}") for name in names}
+    other = experiment(project, "two", files)
+    client.app.state.site.runs.fresh()
+    spec = client.get(f"{LOSS}&run={two}&run={other}").json()
+    labels = [f"two ({two[:7]})", f"two ({other[:7]})"]
+    assert spec["encoding"]["color"]["scale"]["domain"] == labels
+    assert [row["run"] for row in spec["data"]["values"]] == [labels[0]] * 3 + [labels[1]] * 3
+    answer = client.get("/api/v1/compare", params={"run": [two, other], "curve": "curves/loss"})
+    assert list(answer.json()["curves"]["curves/loss"]) == labels
+
+
+def test_what_has_changed_since_is_said_and_comes_by_itself(client, project):
+    client.get("/runs")
+    (project / "scores.json").write_text('{"deep": {"score": 77.5}}')
+    for address in ("/runs/workspace", "/compare?run=workspace&run=two"):
+        text = client.get(address).text
+        assert "data-live" in text and "may be older" in text and "77.5" not in text
+    client.app.state.site.runs.wait()
+    for address in ("/runs/workspace", "/compare?run=workspace&run=two"):
+        text = client.get(address).text
+        assert "data-live" not in text and "may be older" not in text and "77.5" in text
+
+
+def test_curves_that_were_not_in_the_cache_are_there_once_they_are(client, project):
+    cache = client.app.state.site.files.cache
+    digest = client.app.state.site.files.of(client.app.state.site.runs.run("two")).outs["curves"]
+    place = cache.place(digest)
+    place.rename(project / "away")
+    text = client.get("/runs/two").text
+    assert "curves is not in DVC's cache" in text and "data-chart" not in text
+    (project / "away").rename(place)
+    text = client.get("/runs/two").text
+    assert "not in DVC" not in text and "data-chart" in text
+
+
+@pytest.mark.parametrize("x, ends", [("step", 1), ("epoch", 1), ("bit", 0), ("recall", 0)])
+def test_only_what_goes_on_with_time_has_an_end_and_a_best_value(x, ends):
+    run = Run("1", "a", "branch")
+    assert len(_summary(run, replace(curve("p"), x=x))["ends"]) == ends
+
+
+def test_which_way_a_line_is_better_is_said_by_its_label_or_its_own_name():
+    points = [(0.0, 3.0), (1.0, 1.0)]
+    of_files = Curve("c", "C", "step", "loss", "step", {"train.csv: value": points})
+    assert _summary(Run("1", "a", "branch"), of_files)["ends"][0]["best"] == 1.0
 
 
 def test_a_job_may_set_parameters_of_any_file_that_has_some(client):
@@ -145,11 +215,12 @@ def test_values_are_written_as_people_read_them():
         "a",
     ]
     assert [signed(value) for value in (0.5, -0.5, 0, None)] == ["+0.5", "-0.5", "0", "–"]
-    assert [size(value) for value in (None, 0, 999, 1000, 12_345_678)] == [
+    assert [size(value) for value in (None, 0, 999, 1000, 999_700, 12_345_678)] == [
         "–",
         "0 B",
         "999 B",
         "1 kB",
+        "1 MB",
         "12.3 MB",
     ]
     assert [duration(value) for value in (None, 5.4, 65, 3660)] == [

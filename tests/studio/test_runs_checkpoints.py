@@ -196,3 +196,39 @@ def test_a_branch_that_has_just_begun_to_use_it_keeps_it(project, runs, checkpoi
     runs[2] = Run(runs[2].id, "new, two", "branch", outs=runs[2].outs)
     with pytest.raises(StudioError, match="is kept for new, two"):
         checkpoints.delete(model.id)
+
+
+def test_what_the_lock_of_the_working_tree_names_is_kept_though_dvc_cannot_list_it(
+    project, runs, checkpoints
+):
+    call(project, "dvc", "exp", "apply", "two")
+    runs[0] = Run("workspace", "workspace", "workspace", error="params.yaml cannot be read")
+    with pytest.raises(StudioError, match="models/whole.bin is kept for the working tree"):
+        checkpoints.delete(digest("whole 2.0"))
+
+
+def test_a_file_that_a_folder_of_a_branch_has_is_kept(project, runs, checkpoints):
+    folder = project / "pretrained"
+    folder.mkdir()
+    (folder / "part").write_text("whole 2.0")
+    call(project, "dvc", "add", "-q", "pretrained")
+    commit(project, "with a folder")
+    with pytest.raises(StudioError, match="is kept for a folder that has it, too"):
+        checkpoints.delete(digest("whole 2.0"))
+
+
+def test_a_file_of_a_folder_that_an_older_commit_has_alone_stays(project, runs, checkpoints):
+    (project / "a.bin").write_text("part 2.0")
+    call(project, "dvc", "add", "-q", "a.bin")
+    commit(project, "with a file")
+    call(project, "git", "rm", "-q", "a.bin.dvc")
+    commit(project, "without")
+    checkpoints.delete(of(checkpoints, "models/parts", "two").id)
+    assert place(project, digest("part 2.0")).exists()
+
+
+def test_a_pipeline_that_cannot_be_read_hides_no_models_of_others(project, runs, checkpoints):
+    call(project, "git", "checkout", "-q", "-b", "wip")
+    (project / "dvc.yaml").write_text("stages: [")
+    runs.append(Run(commit(project, "broken"), "wip", "branch"))
+    assert of(checkpoints, "models/whole.bin", "two").cached

@@ -153,6 +153,10 @@ def test_nothing_beats_the_best(values, way):
         ("m.json:times_right", "maximize"),
         ("accuracy", "maximize"),
         ("error", "minimize"),
+        ("m.json:samples_per_second", "maximize"),
+        ("m.json:frames.per_second", "maximize"),
+        ("m.json:seconds_per_step", "minimize"),
+        ("m.json:loss.per_second", "minimize"),
     ],
 )
 def test_the_words_of_a_name_say_which_way_is_better(name, way):
@@ -256,6 +260,10 @@ def test_a_value_that_is_not_finite_is_seen_in_the_mean():
     assert math.isnan(spread([1.0, NAN]).mean)
     assert spread([1.0, math.inf]).mean == math.inf
     assert math.isnan(spread([-math.inf, math.inf]).mean)
+
+
+def test_values_whose_squares_are_too_large_have_a_deviation():
+    assert spread([1e200, 1.0]).deviation == pytest.approx(1e200 / math.sqrt(2))
 
 
 def test_a_run_is_written_and_read_without_a_change():

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.runs.export import to_csv, to_latex, to_markdown
+from studio.runs.export import of_runs, to_csv, to_latex, to_markdown
 from studio.runs.model import Run
 from studio.runs.stars import Stars
 
@@ -39,7 +39,9 @@ RUNS = [
 
 
 def test_csv_has_a_line_for_each_run_to_the_last_digit():
-    rows = [*csv.reader(io.StringIO(to_csv(RUNS, ["x", "t", "l"], ["m", "none"]), newline=""))]
+    rows = [
+        *csv.reader(io.StringIO(to_csv(of_runs(RUNS, ["x", "t", "l"], ["m", "none"])), newline=""))
+    ]
     assert rows == [
         ["name", "kind", "created", "state", "x", "t", "l", "m", "none"],
         ["main", "branch", "", "saved", "1e-05", "a|b", "[1, 2]", "0.30000000000000004", ""],
@@ -49,21 +51,25 @@ def test_csv_has_a_line_for_each_run_to_the_last_digit():
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_csv_is_read_back_as_it_was_written(text):
-    rows = [*csv.reader(io.StringIO(to_csv([Run("1", text, "branch")], [text], []), newline=""))]
+    rows = [
+        *csv.reader(
+            io.StringIO(to_csv(of_runs([Run("1", text, "branch")], [text], [])), newline="")
+        )
+    ]
     assert (rows[1][0], rows[0][4]) == (text, text)
 
 
 def test_markdown_is_a_table_whose_cells_keep_their_signs():
-    run = Run("1", "main", "branch", params={"t": "a|b*c_d`e<f\n"}, metrics={"m": 0.5})
-    assert to_markdown([run], ["t"], ["m"]) == (
+    run = Run("1", "main", "branch", params={"t": "a|b*c_d`e<f\r\n"}, metrics={"m": 0.5})
+    assert to_markdown(of_runs([run], ["t"], ["m"])) == (
         "| name | kind | created | state | t | m |\n"
         "| --- | --- | --- | --- | --- | ---: |\n"
-        "| main | branch |  | saved | a\\|b\\*c\\_d\\`e\\<f  | 0.5 |\n"
+        "| main | branch |  | saved | a\\|b\\*c\\_d\\`e\\<f   | 0.5 |\n"
     )
 
 
 def test_latex_is_a_tabular_with_numbers_at_the_right():
-    assert to_latex(RUNS[:1], ["x"], ["m"]) == "\n".join(
+    assert to_latex(of_runs(RUNS[:1], ["x"], ["m"])) == "\n".join(
         [
             "\\begin{tabular}{lllllr}",
             "\\hline",
@@ -93,13 +99,13 @@ def test_latex_is_a_tabular_with_numbers_at_the_right():
     ],
 )
 def test_latex_prints_every_sign_as_it_is(text, expected):
-    line = to_latex([Run("1", text, "branch")], [], []).splitlines()[4]
+    line = to_latex(of_runs([Run("1", text, "branch")], [], [])).splitlines()[4]
     assert line == f"{expected} & branch &  & saved \\\\"
 
 
 @given(st.text("ab_%&$#{}~^\\<>|\"[*-'`\n", max_size=12))
 def test_latex_of_any_text_is_one_row_whose_signs_are_all_escaped(text):
-    row = to_latex([Run("1", text, "branch")], [], []).splitlines()[4]
+    row = to_latex(of_runs([Run("1", text, "branch")], [], [])).splitlines()[4]
     cell = row.removesuffix(" & branch &  & saved \\\\")
     assert cell != row
     rest = re.sub(r"\\text[a-z]+\{\}|\\[{}$&#_%]|\{[\[*]\}|\{\}", "", cell)

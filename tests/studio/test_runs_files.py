@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import string
 import subprocess
@@ -192,7 +193,7 @@ def test_a_lock_file_that_names_no_digest_leads_nowhere(project, files, digest):
 def test_a_list_of_a_folder_that_names_no_digest_leads_nowhere(project, files):
     place = files.cache.folder / "files" / "md5" / "aa"
     place.mkdir(exist_ok=True)
-    evil = '[{"md5": "../../../../../outside", "relpath": "a"}, {"md5": "%s", "relpath": "../b"}]'
+    evil = '[{"md5": "../../../../../outside", "relpath": "a"}, {"md5": "%s", "relpath": "c/..b"}]'
     (place / ("a" * 30 + ".dir")).write_text(evil % ("b" * 32))
     (project.parent / "outside").write_text("secret")
     lock = f"stages: {{fit: {{cmd: x, outs: [{{path: models/parts, md5: {'a' * 32}.dir}}]}}}}"
@@ -201,6 +202,18 @@ def test_a_list_of_a_folder_that_names_no_digest_leads_nowhere(project, files):
         files.read(run, "models/parts/a")
     with pytest.raises(StudioError, match="has no file"):
         files.read(run, "models/b")
+
+
+@pytest.mark.parametrize("inside", ["../b", "/b", "c/../../../b", ".."])
+def test_a_list_of_a_folder_that_leads_out_of_it_is_refused(project, files, inside):
+    digest = files.of(two(project)).outs["models/parts"]
+    place = files.cache.place(digest)
+    place.chmod(0o644)
+    place.write_text(json.dumps([*json.loads(place.read_bytes()), {"md5": "", "relpath": inside}]))
+    tree = files.of(two(project))
+    for read in (lambda: tree.read("models/parts/a"), lambda: tree.under("models")):
+        with pytest.raises(StudioError, match=r"models/parts .* leads out of the folder"):
+            read()
 
 
 def test_what_is_not_in_the_cache_is_said_with_what_to_do(project, files):

@@ -18,6 +18,11 @@ PROBLEMS = {
     422: "A part of the request cannot be.",
     500: "The studio failed.",
 }
+TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Asked for where the server listens on more than this machine.",
+}
 CHANGING = {403: "A page of another site may not do this.", 413: "The request is too large."}
 
 
@@ -43,6 +48,8 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     schemas |= {**problem.pop("$defs"), "Problem": problem}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    document["components"]["securitySchemes"] = {"token": TOKEN}
+    document["security"] = [{}, {"token": []}]
     content = {PROBLEM: {"schema": {"$ref": TEMPLATE.format(model="Problem")}}}
     for methods in document["paths"].values():
         for method, operation in methods.items():

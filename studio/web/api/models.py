@@ -59,10 +59,27 @@ class CheckpointEntry(BaseModel):
     kept_by: list[str]
 
 
-class RunDetail(RunEntry):
-    """A run with its curves and models, and what changed against the one it is based on."""
+class OriginEntry(BaseModel):
+    """What made a run, in words and as a path, in how many seconds; the end of its log.
 
+    All of it is empty where the run was made without the studio.
+    """
+
+    made_by: str
+    link: str
+    seconds: Number
+    log: str
+
+
+class RunDetail(RunEntry):
+    """A run with its curves and models, and what changed against the one it is based on.
+
+    `lacking` has the outputs with curves that are not in DVC's cache.
+    """
+
+    origin: OriginEntry
     changed: list[Change]
+    lacking: list[str]
     curves: list[Curve]
     checkpoints: list[CheckpointEntry]
 
@@ -120,6 +137,13 @@ class TrialEntry(BaseModel):
     scores: list[Number]
     reports: dict[str, Number]
     notes: dict[str, Any]
+
+
+class TrialDetail(TrialEntry):
+    """A trial with the seconds that it took and the end of its log."""
+
+    seconds: Number
+    log: str
 
 
 class Importance(BaseModel):

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
 from studio.runs.compare import table
-from studio.runs.groups import Group, grouped
+from studio.runs.groups import Group
 from studio.web.api.checkpoints import described
 from studio.web.api.here import Here, Limit, Offset, Part
-from studio.web.api.models import Change, GroupEntry, RunDetail, RunEntry, Runs, Spread, entry
+from studio.web import run_list
+from studio.web.api.models import (
+    Change,
+    GroupEntry,
+    OriginEntry,
+    RunDetail,
+    RunEntry,
+    Runs,
+    Spread,
+    entry,
+)
+from studio.web.origins import origin
 from studio.web.run_list import View, viewed
 from studio.web.runs import base_of, export
 
@@ -55,17 +67,22 @@ def runs(site: Here, view: Asked) -> Runs:
 
 @router.get("/groups")
 def groups(site: Here, view: Asked) -> Part[GroupEntry]:
-    """The same runs, grouped over seeds: mean and standard deviation of each metric."""
-    found = grouped(viewed(site, view).runs)
+    """The same runs, grouped over seeds: mean and standard deviation of each metric.
+
+    Sorted by a metric, the groups are in the order of its means.
+    """
+    found = run_list.groups(viewed(site, view), view)
     part = found[view.offset : view.offset + view.rows]
     items = [GroupEntry(**_narrowed(_group(each), view)) for each in part]
     return Part(total=len(found), offset=view.offset, limit=view.rows, items=items)
 
 
 @router.get("/export", response_class=Response, responses={200: {"content": TEXTS}})
-def exported(site: Here, view: Asked, form: Literal["csv", "markdown", "latex"]) -> Response:
-    """All of these runs in a file, with the columns of the page."""
-    return export(site, view, form)
+def exported(
+    site: Here, view: Asked, form: Literal["csv", "markdown", "latex"], group: bool = False
+) -> Response:
+    """All of these runs, or their groups over seeds, in a file, with the columns of the page."""
+    return export(site, replace(view, group=group), form)
 
 
 @router.get("/runs/{name:path}")
@@ -77,6 +94,8 @@ def run(site: Here, name: str) -> RunDetail:
     changed = [row for row in rows if row.differs]
     return RunDetail(
         **entry(found, site.stars.ids()),
+        origin=OriginEntry(**vars(origin(site, found))),
+        lacking=site.lacking(found),
         changed=[Change(name=r.name, before=r.values[0], after=r.values[1]) for r in changed],
         curves=list(site.curves(found)),
         checkpoints=[described(c) for c in site.checkpoints.listed() if found in c.runs],

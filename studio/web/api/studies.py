@@ -19,7 +19,8 @@ from studio.standing import stand
 from studio.study import Settings
 from studio.web import study_jobs
 from studio.web.api.here import Here, Limit, Offset, Part
-from studio.web.api.models import Importance, StudyEntry, TrialEntry
+from studio.web.api.models import Importance, StudyEntry, TrialDetail, TrialEntry
+from studio.web.origins import log_of, taken
 from studio.web.api.study_request import StudyRequest
 from studio.web.site import Site
 from studio.web.studies import trial_of
@@ -102,9 +103,11 @@ def trials(site: Here, name: str, offset: Offset = 0, limit: Limit = 100) -> Par
 
 
 @router.get("/studies/{name}/trials/{number}")
-def trial(site: Here, name: str, number: int) -> TrialEntry:
+def trial(site: Here, name: str, number: int) -> TrialDetail:
     """One of its trials."""
-    return _trial(asdict(trial_of(site, name, number)))
+    found, experiment = trial_of(site, name, number), site.study(name).experiment(number)
+    fields = vars(_trial(asdict(found)))
+    return TrialDetail(**fields, seconds=taken(found), log=log_of(site, experiment))
 
 
 @router.get("/studies/{name}/importance")
