@@ -26,7 +26,7 @@ from studio.cli_json import plain
 from studio.creation import RUNNERS
 from studio.engines import list_engines
 from studio.errors import StudioError
-from studio.process import heeded_by_children
+from studio.process import STORAGE, heeded_by_children
 from studio.store import open_store
 from studio.web import serve
 
@@ -71,7 +71,7 @@ def arguments() -> argparse.ArgumentParser:
     groups = parser.add_subparsers(required=True, metavar="study | serve")
     pages = groups.add_parser("serve", help="the studio in the browser")
     serve.arguments(pages)
-    pages.set_defaults(run=serve.serve)
+    pages.set_defaults(run=serve.serve, storage=os.environ.get(STORAGE))
     group = groups.add_parser("study", help="hyper-parameter studies")
     verbs = group.add_subparsers(required=True, metavar="COMMAND")
     made = {
@@ -87,8 +87,8 @@ def arguments() -> argparse.ArgumentParser:
         sub = verbs.add_parser(verb, help=text, description=text)
         sub.add_argument("name", nargs="?" if verb == "status" else None, help="of the study")
         sub.add_argument("--json", action="store_true", help="the answer as JSON")
-        sub.add_argument("--storage", metavar="URL", help="a database of Optuna's, not a file")
-        sub.set_defaults(run=about_studies, command=command)
+        sub.add_argument("--storage", metavar="URL", help=f"a database of Optuna's (${STORAGE})")
+        sub.set_defaults(run=about_studies, command=command, storage=os.environ.get(STORAGE))
     _create_arguments(verbs.choices["create"])
     verbs.choices["run"].add_argument("--jobs", type=positive, help="trials at a time")
     verbs.choices["export"].add_argument(

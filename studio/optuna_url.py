@@ -49,6 +49,18 @@ def database(url: str) -> BaseStorage:
         raise ValueError("its URL cannot be read; a password has '%40' for '@'") from None
 
 
+def place(url: str) -> str:
+    """Which database a URL names, without what lets one in; "" if it cannot be read."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        return ""
+    return f"{found.drivername}://{found.host or ''}:{found.port or ''}/{found.database or ''}"
+
+
 def why(error: BaseException) -> str:
     """What lies behind an error, in a line."""
     while error.__cause__:

@@ -11,11 +11,10 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +24,10 @@ import psutil
 from studio.errors import StudioError
 
 PROGRESS = "STUDIO_PROGRESS"
+MARK = "STUDIO_JOB"
+"""Variable of all that a job has started: the path of the job's folder."""
+STORAGE = "STUDIO_STORAGE"
+"""Variable with the URL of the studies' database, whose password everybody sees in a command."""
 PERIOD = 1.0
 """Seconds after which a thread that waits looks for signals."""
 POLL = 0.1
@@ -68,8 +71,8 @@ def run(command: Sequence[str], log: Path, watch: Watch, cwd: Path | None = None
     Raises:
         StudioError: There is no such program.
     """
-    with tempfile.TemporaryDirectory() as folder, log.open("ab") as output:
-        progress = Progress(Path(folder) / "progress.jsonl")
+    with _beside(log) as place, log.open("ab") as output:
+        progress = Progress(place)
         try:
             process = subprocess.Popen(
                 command,
@@ -77,7 +80,7 @@ def run(command: Sequence[str], log: Path, watch: Watch, cwd: Path | None = None
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
-                env={**environment(), PROGRESS: str(progress.path)},
+                env={**environment(), PROGRESS: str(place)},
                 start_new_session=True,
             )
         except OSError as error:
@@ -96,6 +99,17 @@ def run(command: Sequence[str], log: Path, watch: Watch, cwd: Path | None = None
         file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
         tail = file.read().decode("utf-8", "replace")
     return Ended(process.returncode, stopped, tail)
+
+
+@contextmanager
+def _beside(log: Path) -> Iterator[Path]:
+    """The file for progress, without what one has left that was killed."""
+    place = log.absolute().with_name(f"{log.name}.progress")
+    place.unlink(missing_ok=True)
+    try:
+        yield place
+    finally:
+        place.unlink(missing_ok=True)
 
 
 def heeded_by_children() -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from studio.errors import StudioError
-from studio.process import Watch, until_done
+from studio.process import MARK, Watch, until_done
 from studio.runners.dvc import DvcRunner
 from studio.study import Study
 from studio.trials import Trial
+
+PROMOTED = "promoted "
+"""Before the name of an experiment, a note of its trial and of the job that made it."""
 
 
 class Patient(Watch):
@@ -54,24 +61,31 @@ def promote(study: Study, trial: Trial, runner: DvcRunner, logs: Path) -> tuple[
     Raises:
         StudioError: The run failed.
     """
-    name = free_name(f"{study.name}-best", runner)
-    logs.mkdir(parents=True, exist_ok=True)
-    watch, log = Patient(), logs / f"{name}.log"
-    with ThreadPoolExecutor(1) as pool:  # Ctrl-C comes to us: the runner knows when to stop
-        try:
-            worker = pool.submit(runner.run, name, trial.values, log, watch)
-            until_done([worker])
-        finally:
-            watch.cancelled.set()
+    with free_name(f"{study.name}-best", runner) as name:
+        logs.mkdir(parents=True, exist_ok=True)
+        watch, log = Patient(), logs / f"{name}.log"
+        with ThreadPoolExecutor(1) as pool:  # Ctrl-C comes to us: the runner knows when to stop
+            try:
+                worker = pool.submit(runner.run, name, trial.values, log, watch)
+                until_done([worker])
+            finally:
+                watch.cancelled.set()
     ended = worker.result()
     if ended.status:
         raise StudioError(f"experiment {name} failed; the end of what it printed:\n{ended.tail}")
     scores = [each.score(lambda path: runner.read(name, path)) for each in study.objectives]
     study.store.note(study.name, "promoted", {"trial": trial.number, "experiment": name})
+    job = Path(os.environ.get(MARK, "")).name
+    study.store.note(study.name, f"{PROMOTED}{name}", {"trial": trial.number, "job": job})
     return name, scores
 
 
-def free_name(wanted: str, runner: DvcRunner) -> str:
-    """The name, or the first of NAME-2, NAME-3, ... that no experiment has."""
-    names = (wanted if count == 1 else f"{wanted}-{count}" for count in range(1, 10**6))
-    return next(name for name in names if not runner.exists(name))
+@contextmanager
+def free_name(wanted: str, runner: DvcRunner) -> Iterator[str]:
+    """The name, or the first of NAME-2, NAME-3, ... that no experiment has or is to have; held."""
+    names = (wanted if number == 1 else f"{wanted}-{number}" for number in count(1))
+    for name in names:
+        with runner.held(name) as mine:
+            if mine and not runner.exists(name):
+                yield name
+                return

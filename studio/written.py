@@ -24,6 +24,24 @@ Loader.add_implicit_resolver(
 )
 
 
+def read_value(text: str, written: str = "") -> Any:
+    """A value, or a range of them, as users write it.
+
+    Args:
+        written: With what belongs to it, for the message.
+
+    Raises:
+        StudioError: It is no YAML, is nested too deeply, or has anchors: a few lines of them can
+            stand for more than there is memory.
+    """
+    try:
+        if any(getattr(event, "anchor", None) for event in yaml.parse(text, Loader)):
+            raise ValueError("it has an anchor or an alias")
+        return yaml.load(text, Loader)
+    except Exception as error:  # whatever makes no value raises what it likes
+        raise StudioError(f"cannot read {written or text}: {error}") from None
+
+
 def written_space(recommended: Mapping[str, Any], file: Path | None, pairs: Sequence[str]) -> Space:
     """The recommended space, or that of a file, with the changes of `KEY=RANGE` pairs.
 
@@ -33,8 +51,8 @@ def written_space(recommended: Mapping[str, Any], file: Path | None, pairs: Sequ
     found: Any = recommended
     if file:
         try:
-            found = _read(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            found = yaml.load(file.read_text(encoding="utf-8"), Loader)
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise StudioError(f"cannot read {file}: {error}") from None
         if not isinstance(found, dict):
             raise StudioError(f"{file} must map names to ranges; see studio.space")
@@ -43,15 +61,5 @@ def written_space(recommended: Mapping[str, Any], file: Path | None, pairs: Sequ
         name, equals, given = pair.partition("=")
         if not equals:
             raise StudioError(f"--set takes KEY=RANGE; got '{pair}'")
-        try:
-            changes[name] = _read(given)
-        except ValueError as error:
-            raise StudioError(f"cannot read --set {pair}: {error}") from None
+        changes[name] = read_value(given, f"--set {pair}")
     return parse(found).changed(changes)
-
-
-def _read(text: str) -> Any:
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -14,8 +15,11 @@ from threading import Event
 from studio.errors import NotFound, StudioError
 from studio.jobs.folder import JobFolder, create
 from studio.jobs.model import NUMBER, PARTS, Job, moment_of, now, number_of
+from studio.process import STORAGE
 from studio.store import FOLDER
 
+ALONE = ("run", "study")
+"""Kinds of which no two jobs have one subject at a time."""
 PERIOD = 0.5
 """Seconds between two looks at what waits."""
 
@@ -36,6 +40,7 @@ class Board:
         self.lock = threading.Lock()
         self.supervisors: dict[str, subprocess.Popen[bytes]] = {}
         self.over: set[str] = set()
+        self.storages: dict[str, str] = {}
 
     def submit(
         self,
@@ -44,17 +49,33 @@ class Board:
         command: list[str],
         subject: str = "",
         steps: int | None = None,
+        storage: str | None = None,
     ) -> Job:
-        """Queue a job; see `studio.jobs.kinds` for what these are."""
+        """Queue a job; see `studio.jobs.kinds` for what these are.
+
+        Args:
+            storage: The URL of the studies' database. The files of a job have its place alone.
+
+        Raises:
+            StudioError: Another one does that already, or waits to.
+        """
         what = {"kind": kind, "subject": subject, "title": title, "command": command}
         spec = {**what, "steps": steps, "created": now()}
+        if storage:
+            from studio.optuna_url import place
+
+            spec["storage"] = place(storage)
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / ".gitignore").open("w", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # one after the other, so that no two get one number
             file.write("*\n")
+            if kind in ALONE and subject:
+                self._refuse_another(kind, subject)
             moment = int(time.time() * PARTS)
             if numbers := self._numbers():
                 moment = max(moment, moment_of(numbers[-1]) + 1)
+            if storage:  # known before the job is there to be started
+                self.storages[number_of(moment)] = storage
             create(self.folder / number_of(moment), spec)
         return self.job(number_of(moment))
 
@@ -119,16 +140,17 @@ class Board:
                     self.supervisors[folder.number] = self._supervisor(folder)
 
     def run_forever(self, stop: Event) -> None:
-        """Tick until told to stop."""
+        """Tick until told to stop, whatever a tick finds."""
         while not stop.wait(PERIOD):
             try:
                 self.tick()
-            except (OSError, StudioError):
+            except Exception:
                 logging.getLogger(__name__).exception("jobs are not started")
 
     def _supervisor(self, folder: JobFolder) -> subprocess.Popen[bytes]:
         """A process that runs the job, unless another one does."""
         command = [sys.executable, "-P", "-m", "studio.jobs.supervise", str(folder.path)]
+        storage = self.storages.get(folder.number)
         with (folder.path / "log").open("ab") as log:
             return subprocess.Popen(
                 command,
@@ -136,8 +158,17 @@ class Board:
                 stdout=log,
                 stderr=log,
                 cwd=self.project,
+                env={**os.environ, **({STORAGE: storage} if storage else {})},
                 start_new_session=True,
             )
+
+    def _refuse_another(self, kind: str, subject: str) -> None:
+        for folder in self._live():
+            spec = folder.spec()
+            if (spec["kind"], spec["subject"]) == (kind, subject):
+                raise StudioError(
+                    f"{spec['title']} is {folder.state()['state']} already, as job {folder.number}"
+                )
 
     def _not_started(self, folder: JobFolder) -> None:
         """Give up a job whose supervisor failed before it began."""
@@ -148,7 +179,7 @@ class Board:
     def _live(self) -> list[JobFolder]:
         found = [JobFolder(self.folder / each) for each in self._numbers() if each not in self.over]
         live = [folder for folder in found if folder.live()]
-        self.over |= {folder.number for folder in found if folder not in live}
+        self.over |= {each.number for each in found if each not in live and each.state()["ended"]}
         return live
 
     def _found(self, number: str) -> JobFolder:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from studio import process
-from studio.process import Watch, is_process
-from studio.promotion import free_name
+from studio.errors import StudioError
+from studio.process import MARK, STORAGE, Watch, is_process
 from studio.runners import Runner
 from studio.runners import dvc
-from studio.runners.dvc import DvcRunner, Outside, Turn
+from studio.runners.dvc import TAKEN, DvcRunner, Outside
+from studio.runners.locks import Turn
 from studio.runners.local import ProcessRunner
 from studio.stale import fail_stale
 from studio.store import FOLDER, open_store
@@ -25,8 +27,6 @@ from studio.study import Study
 
 PATIENCE = dvc.START + 2 * process.PATIENCE + dvc.GRACE + 7
 """Seconds for a program that ends what it has started itself, as long as a trial may take."""
-MARK = "STUDIO_JOB"
-"""Variable with the job's folder in the environment of everything that a job starts."""
 
 
 class Ending:
@@ -35,8 +35,25 @@ class Ending:
     def __init__(self, spec: Mapping[str, Any], project: Path) -> None:
         self.spec, self.project, self.subject = spec, project, str(spec["subject"])
 
+    def storage(self) -> str:
+        """The URL of the studies' database, for the command; "" if it needs none.
+
+        Raises:
+            StudioError: It is not known here.
+        """
+        return ""
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Have what the command needs for itself, from before it starts until it is tidied up.
+
+        Raises:
+            StudioError: Another process has it.
+        """
+        yield
+
     def watch(self, watch: Watch) -> Watch:
-        """The watch as the command bears it."""
+        """The watch as the command bears it, once it may start, or is not to start any more."""
         return watch
 
     def prepare(self) -> None:
@@ -49,22 +66,47 @@ class Ending:
 class EndingOfRun(Ending):
     """Of a DVC experiment: not before DVC has begun it."""
 
+    def __init__(self, spec: Mapping[str, Any], project: Path) -> None:
+        super().__init__(spec, project)
+        self.runner = DvcRunner(project)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """The name."""
+        with self.runner.held(self.subject) as mine:
+            if not mine or self.runner.exists(self.subject):
+                raise StudioError(TAKEN.format(self.subject))
+            yield
+
+    def watch(self, watch: Watch) -> Watch:
+        """The runner's, when it is this one's turn to start."""
+        turn = Turn(self.project / FOLDER / "dvc.turn", watch)
+        return Outside(self.runner, self.subject, watch, turn)
+
     def prepare(self) -> None:
         """What is noted of another run of this name would be taken for this one's."""
         self.tidy()
 
-    def watch(self, watch: Watch) -> Watch:
-        """The runner's, when it is this one's turn to start."""
-        turn = Turn(self.project / FOLDER / "dvc.turn")
-        return Outside(DvcRunner(self.project), self.subject, watch, turn)
-
     def tidy(self) -> None:
         """What DVC leaves."""
-        DvcRunner(self.project).tidy(self.subject)
+        self.runner.tidy(self.subject)
 
 
 class EndingOfStudy(Ending):
     """Of a search: it ends its trials itself."""
+
+    def storage(self) -> str:
+        """That of the environment, if it is the one that the job was made for."""
+        wanted, url = self.spec.get("storage"), os.environ.get(STORAGE, "")
+        if not wanted:
+            return ""
+        from studio.optuna_url import place
+
+        if place(url) != wanted:
+            raise StudioError(
+                f"the studies are in {wanted}; tell `studio serve` the URL by {STORAGE}"
+            )
+        return url
 
     def watch(self, watch: Watch) -> Watch:
         """One SIGINT, and patience."""
@@ -72,9 +114,7 @@ class EndingOfStudy(Ending):
 
     def tidy(self) -> None:
         """Trials that a search which was killed has left."""
-        words = self.spec["command"]
-        storage = words[words.index("--storage") + 1] if "--storage" in words else None
-        study = Study(open_store(storage), self.subject)
+        study = Study(open_store(self.storage()), self.subject)
         runner: Runner = DvcRunner(self.project)
         if study.settings.runner == "process":
             runner = ProcessRunner(study.adapter, self.project)
@@ -85,9 +125,10 @@ class EndingOfPromotion(EndingOfStudy):
     """Of an experiment that a program of ours runs: it ends it itself."""
 
     def tidy(self) -> None:
-        """What DVC leaves of the experiment that was to be."""
-        runner = DvcRunner(self.project)
-        runner.tidy(free_name(f"{self.subject}-best", runner))
+        """What DVC leaves of the experiment that was to be, whatever name was free for it."""
+        runner, wanted = DvcRunner(self.project), re.escape(f"{self.subject}-best")
+        names = runner.traces.names()
+        runner.tidy(*(name for name in names if re.fullmatch(rf"{wanted}(-\d+)?", name)))
 
 
 ENDINGS = {"run": EndingOfRun, "study": EndingOfStudy, "promote": EndingOfPromotion}

@@ -4,9 +4,11 @@
     state.json        how it stands; written by who holds the lock on spec.json
     progress.jsonl    {"step": 3, "score": 0.61} for each step
     log               what the command prints
+    log.progress      what it reports, while it runs
     cancel            is there once it is to end
 
-Files are replaced whole: who reads one sees it as it was or as it is.
+Files are replaced whole: who reads one sees it as it was or as it is. A job of which one cannot be
+read is lost.
 """
 
 from __future__ import annotations
@@ -29,6 +31,18 @@ TAIL = 1 << 14
 """Bytes of a log that are read at a time, and that are its end."""
 LINE = 200
 """Characters of a line that are shown."""
+SPEC: Mapping[str, Any] = {
+    **dict.fromkeys(("kind", "subject", "created"), ""),
+    "title": "A job that cannot be read",
+    "command": (),
+    "steps": None,
+}
+STATE: Mapping[str, Any] = {
+    "state": "queued",
+    **dict.fromkeys(("started", "ended", "status", "supervisor", "process")),
+    "error": "",
+}
+"""What both files say of each job."""
 
 
 class JobFolder:
@@ -43,12 +57,19 @@ class JobFolder:
         return self.path.name
 
     def spec(self) -> dict[str, Any]:
-        """What it is."""
-        return _read(self.path / "spec.json")
+        """What it is, as far as that can be read."""
+        try:
+            return _read(self.path / "spec.json", SPEC)
+        except ValueError:
+            return dict(SPEC)
 
     def state(self) -> dict[str, Any]:
         """How it stands, with the process that watches over it and the one that it watches."""
-        return _read(self.path / "state.json")
+        try:
+            _read(self.path / "spec.json", SPEC)
+            return _read(self.path / "state.json", STATE)
+        except ValueError as error:
+            return {**STATE, "state": "lost", "error": str(error)}
 
     def live(self) -> bool:
         """Whether it is queued or runs."""
@@ -117,21 +138,25 @@ class JobFolder:
     def job(self) -> Job:
         """The job as it stands."""
         spec, state = self.spec(), self.state()
-        steps = spec.pop("steps")
         kept = {key: state[key] for key in ("state", "started", "ended", "status", "error")}
         return Job(
             id=self.number,
-            **spec | kept | {"command": tuple(spec["command"])},
-            progress=self._progress(steps),
+            **{key: spec[key] for key in ("kind", "subject", "title", "created")},
+            **kept,
+            command=tuple(spec["command"]),
+            progress=self._progress(spec["steps"]),
             cancelling=state["state"] in LIVE and self.asked_to_end(),
         )
 
     def _progress(self, steps: int | None) -> Progress:
-        whole = _tail(self.path / "progress.jsonl").rpartition("\n")[0]
-        report = json.loads(whole.rpartition("\n")[2] or "{}")
         lines = [line.strip() for line in _tail(self.path / "log").splitlines()]
-        text = next((line for line in reversed(lines) if line), "")
-        return Progress(**report, steps=steps, text=text[:LINE])
+        text = next((line for line in reversed(lines) if line), "")[:LINE]
+        whole = _tail(self.path / "progress.jsonl").rpartition("\n")[0]
+        try:
+            report = json.loads(whole.rpartition("\n")[2])
+            return Progress(report["step"], steps, report["score"], text)
+        except (ValueError, TypeError, KeyError):  # none yet, or a damaged one
+            return Progress(steps=steps, text=text)
 
 
 def create(path: Path, spec: Mapping[str, Any]) -> None:
@@ -139,20 +164,28 @@ def create(path: Path, spec: Mapping[str, Any]) -> None:
     draft = path.with_name(f".{path.name}")
     draft.mkdir(exist_ok=True)
     write(draft / "spec.json", spec)
-    none = dict.fromkeys(("started", "ended", "status", "supervisor", "process"))
-    write(draft / "state.json", {"state": "queued", **none, "error": ""})
+    write(draft / "state.json", STATE)
     draft.rename(path)
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a file."""
+    """Replace a file, by one that a machine which goes down does not leave empty."""
     draft = path.with_name(f".{path.name}.new")
-    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(path)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+def _read(path: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says; a `ValueError` if that is not there, or is damaged."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or keys.keys() - found:
+            raise ValueError(f"it must have {', '.join(keys)}")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} of this job cannot be read: {error}") from None
     return found
 
 

@@ -14,13 +14,12 @@ import yaml
 from studio.adapters import get_adapter, list_adapters
 from studio.creation import NAME
 from studio.errors import StudioError
-from studio.jobs.board import Board
 from studio.params import look_up, read_params
 from studio.promotion import chosen
-from studio.runners.dvc import DvcRunner, plain
+from studio.runners.dvc import TAKEN, DvcRunner, plain
 from studio.store import Store
 from studio.study import Study
-from studio.written import Loader
+from studio.written import read_value
 
 STUDIO = ["python", "-P", "-m", "studio", "study"]
 DVC = ["dvc", "--wait-for-lock"]
@@ -35,6 +34,7 @@ class Order(NamedTuple):
     command: list[str]
     subject: str = ""
     steps: int | None = None
+    storage: str | None = None
 
 
 def reproduce_job(project: Path) -> Order:
@@ -71,8 +71,8 @@ def run_job(
         raise StudioError(
             f"'{name}' is no name for an experiment; up to 100 letters, digits, '-', '_', '.'"
         )
-    if DvcRunner(project).exists(name) or name in _under_way(project):
-        raise StudioError(f"there is an experiment '{name}' already; take another name")
+    if DvcRunner(project).taken(name):
+        raise StudioError(TAKEN.format(name))
     values = _values(project, changes, others)
     sets = [word for key, value in values.items() for word in ("-S", f"{key}={plain(value)}")]
     command = [*DVC, "exp", "run", "--temp", "-n", name, *sets]
@@ -89,7 +89,7 @@ def study_job(store: Store, name: str, storage: str | None = None) -> Order:
         StudioError: There is no such study.
     """
     trials, command = Study(store, name).settings.n_trials, [*STUDIO, "run", name]
-    return Order("study", f"Study {name}", [*command, *_stored(storage)], name, trials)
+    return Order("study", f"Study {name}", command, name, trials, storage)
 
 
 def promote_job(
@@ -101,8 +101,8 @@ def promote_job(
         StudioError: There is no such study, or it has no such trial that is complete.
     """
     number = chosen(Study(store, name), trial).number
-    command = [*STUDIO, "promote", name, "--trial", str(number), *_stored(storage)]
-    return Order("promote", f"Promote trial {number} of {name}", command, name)
+    command = [*STUDIO, "promote", name, "--trial", str(number)]
+    return Order("promote", f"Promote trial {number} of {name}", command, name, storage=storage)
 
 
 def stage_names(project: Path) -> list[str]:
@@ -136,27 +136,21 @@ def _values(project: Path, changes: Sequence[str], others: Collection[str]) -> d
 
 
 def _value(key: str, text: str) -> Any:
-    try:
-        value = yaml.load(text, Loader)
-        json.dumps(value, allow_nan=False)
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise StudioError(f"cannot read {key}={text}: {error}") from None
-    if any(
-        isinstance(each, dict | list) for each in (value if isinstance(value, list) else [value])
-    ):
+    value = read_value(text, f"{key}={text}")
+    flat = value if isinstance(value, list) else [value]
+    if any(isinstance(each, dict | list | tuple | set) for each in flat):
         raise StudioError(
             f"{key} takes a number, a text, true, false, null or a list; got '{text}'"
         )
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StudioError(f"cannot read {key}={text}: {error}") from None
     if "\\" in (written := plain(value)).replace('\\"', "") or "${" in written:
         raise StudioError(
             f"{key}: DVC does not pass backslashes and '${{' on as they are; got {text}"
         )
     return value
-
-
-def _under_way(project: Path) -> set[str]:
-    """The experiments that queued and running jobs are about to make."""
-    return {job.subject for job in Board(project).live() if job.kind == "run"}
 
 
 def _steps(project: Path, values: Mapping[str, Any]) -> int | None:
@@ -167,7 +161,3 @@ def _steps(project: Path, values: Mapping[str, Any]) -> int | None:
             steps = values.get(epochs, look_up(read_params(project), epochs))
             return steps if isinstance(steps, int) else None
     return None
-
-
-def _stored(storage: str | None) -> list[str]:
-    return ["--storage", storage] if storage else []

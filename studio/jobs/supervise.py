@@ -18,10 +18,10 @@ import psutil
 
 from studio import process
 from studio.errors import StudioError
-from studio.jobs.endings import MARK, end_marked, ending_of
+from studio.jobs.endings import end_marked, ending_of
 from studio.jobs.folder import JobFolder
 from studio.jobs.model import now
-from studio.process import Ended, heeded_by_children, kill_left, run, runs
+from studio.process import MARK, STORAGE, Ended, heeded_by_children, kill_left, run, runs
 from studio.promotion import Patient
 
 LOST = "the process that watched over this job is gone; what it had left running was ended"
@@ -71,22 +71,32 @@ class Supervisor:
 
     def _run(self) -> None:
         os.environ |= {MARK: self.mark, "PYTHONUNBUFFERED": "1"}  # a log that grows as it goes
-        watch, log = self.ending.watch(self), self.folder.path / "log"
         try:
-            self.ending.prepare()
-            ended = run(self.spec["command"], log, watch, cwd=Path.cwd())
+            os.environ[STORAGE] = self.ending.storage()
+            with self.ending.holding():
+                ended = self._ended()
         except StudioError as error:
             self.folder.change(state="failed", ended=now(), error=str(error))
-            return
+        else:
+            self._note(ended)
+
+    def _ended(self) -> Ended | None:
+        """How the command has ended, of which nothing is left; `None` if it was not to start."""
+        watch = self.ending.watch(self)
+        if self._asked():
+            return None
+        self.ending.prepare()
+        ended = run(self.spec["command"], self.folder.path / "log", watch, cwd=Path.cwd())
         if ended.status:
             end_marked(self.mark)
         self._tidy()
-        self._note(ended)
+        return ended
 
-    def _note(self, ended: Ended) -> None:
-        state = "done" if not ended.status else "cancelled" if self._asked() else "failed"
-        error = ended.tail if state == "failed" else ""
-        self.folder.change(state=state, ended=now(), status=ended.status, error=error)
+    def _note(self, ended: Ended | None) -> None:
+        status = ended.status if ended else None
+        state = "done" if status == 0 else "cancelled" if self._asked() else "failed"
+        error = ended.tail if ended and state == "failed" else ""
+        self.folder.change(state=state, ended=now(), status=status, error=error)
 
     def _end_left(self, group: dict[str, float] | None) -> None:
         if group:

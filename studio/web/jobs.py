@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from fastapi import APIRouter, Request, Response
 
+from studio.errors import NotFound
 from studio.jobs.kinds import reproduce_job, run_job, stage_job, stage_names
 from studio.jobs.model import Job
+from studio.promotion import PROMOTED
 from studio.web.forms import Form
 from studio.web.pages import page, site_of, to
 from studio.web.site import Site
@@ -69,6 +73,15 @@ def _result(site: Site, job: Job) -> tuple[str, str]:
     if job.kind == "run":
         return f"run {job.subject}", f"/runs/{job.subject}"
     if job.kind == "promote":
-        found = site.study(job.subject).notes.get("promoted", {}).get("experiment", "")
+        found = _promoted(site, job)
         return (f"run {found}", f"/runs/{found}") if found else ("", "")
     return "the run of the working tree", "/runs/workspace"
+
+
+def _promoted(site: Site, job: Job) -> str:
+    """The experiment that a promotion has made; none if its study is gone."""
+    with suppress(NotFound):
+        for key, about in site.study(job.subject).notes.items():
+            if key.startswith(PROMOTED) and about["job"] == job.id:
+                return key.removeprefix(PROMOTED)
+    return ""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from studio.errors import StudioError
+from studio.errors import NotFound, StudioError
 from studio.jobs.model import Job
+from studio.promotion import PROMOTED
 from studio.runs.model import Run
 from studio.store import FOLDER
 from studio.trials import Trial
@@ -82,19 +83,13 @@ def _trial(site: Site, name: str) -> Origin | None:
 def _promoted(site: Site, name: str) -> Origin | None:
     for study in site.store.names():
         with suppress(StudioError):
-            found = site.study(study).notes.get("promoted")
-            if found and found["experiment"] == name:
+            if found := site.study(study).notes.get(f"{PROMOTED}{name}"):
                 by = f"trial {found['trial']} of {study}, with all epochs and rows"
-                jobs = site.board.jobs(0, JOBS)
-                job = next((j for j in jobs if _made(j, study, found["trial"])), None)
-                link, seconds = f"/studies/{study}", _seconds(job) if job else None
-                return Origin(by, link, seconds, log_of(site, name))
+                seconds = None
+                with suppress(NotFound):  # made on the command line
+                    seconds = _seconds(site.board.job(found["job"]))
+                return Origin(by, f"/studies/{study}", seconds, log_of(site, name))
     return None
-
-
-def _made(job: Job, study: str, trial: int) -> bool:
-    same = (job.kind, job.subject, job.state) == ("promote", study, "done")
-    return same and str(trial) in job.command
 
 
 def _seconds(job: Job) -> float | None:

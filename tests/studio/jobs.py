@@ -23,6 +23,16 @@ def importable(folder=None):
     return os.pathsep.join(str(each) for each in (folder or ROOT, ROOT, *sys.path) if each)
 
 
+def plugged(place):
+    """That path, with the tiny model's adapter, as an installed package would bring it."""
+    folder = place / "plugins" / "parabola-1.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: parabola\nVersion: 1\n")
+    entry = "[studio.adapters]\nparabola = tests.studio.conftest:Parabola\n"
+    (folder / "entry_points.txt").write_text(entry)
+    return importable(folder.parent)
+
+
 def until(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():

@@ -10,7 +10,7 @@ import shutil
 import signal
 import string
 import subprocess
-import tempfile
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -31,13 +31,14 @@ from studio.journal import Journal
 from studio.process import Ended, environment
 from studio.promotion import Patient, promote
 from studio.runners import dvc
-from studio.runners.dvc import DvcRunner, Outside, Turn, plain
+from studio.runners.dvc import DvcRunner, Outside, plain
+from studio.runners.locks import Names, Turn
 from studio.search import Search
 from studio.stale import fail_stale
 from studio.study import Study
 from studio.trials import Trial
 
-from . import conftest
+from . import conftest, jobs
 from .conftest import FIT, PARAMS, inside, settings
 
 slow = pytest.mark.slow
@@ -292,7 +293,7 @@ def test_what_was_half_written_goes_after_a_while_and_what_gets_whole_stays(
 def test_a_stop_waits_until_dvc_has_left_the_working_tree_but_not_for_ever(
     runner, project, monkeypatch
 ):
-    turn = Turn(project / "turn")
+    turn = Turn(project / "turn", Patient())
     outside = Outside(runner, "a", Stopping(at_once=True), turn)
     assert not outside.stop([])
     note(project, "a", "tmp1", status=1)
@@ -333,6 +334,147 @@ def test_a_run_starts_once_dvc_has_begun_the_one_before(runner, project, log, mo
     assert second.result() == Ended(0, False, "")
 
 
+def test_a_run_that_is_stopped_while_it_waits_for_its_turn_never_starts(
+    runner, project, log, monkeypatch
+):
+    monkeypatch.setattr(dvc, "run", lambda *_, **__: pytest.fail("it started"))
+    (project / ".studio").mkdir()
+    first = Turn(project / ".studio" / "dvc.turn", Patient())
+    watch = Patient()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(runner.run, "a", {}, log, watch)
+        time.sleep(0.3)
+        assert not waiting.done()
+        watch.cancelled.set()
+        assert waiting.result(2) == Ended(-signal.SIGINT, True, "")
+    first.over()
+    assert Turn(project / ".studio" / "dvc.turn", watch).mine
+
+
+def test_a_name_is_held_by_one_at_a_time_and_looking_at_it_changes_nothing(tmp_path):
+    one, other = Names(tmp_path / "names"), Names(tmp_path / "names")
+    with one.held("a") as mine, one.held("a") as again:
+        assert mine and again and other.taken("a") and not other.taken("b")
+        with other.held("a") as theirs, other.held("b") as free:
+            assert (theirs, free) == (False, True)
+        assert other.taken("a") and not other.taken("b")
+    with other.held("a") as mine:
+        assert mine and one.taken("a")
+    assert not one.taken("a") and list((tmp_path / "names").iterdir()) == []
+
+
+def test_a_name_is_free_again_once_who_held_it_is_killed(tmp_path):
+    text = "import sys, time; from pathlib import Path; from studio.runners.locks import Names;"
+    text += "held = Names(Path('names')).held('a'); print(held.__enter__(), flush=True);"
+    env = {**environment(), "PYTHONPATH": jobs.importable()}
+    words = [sys.executable, "-c", text + "time.sleep(100)"]
+    holder = subprocess.Popen(words, cwd=tmp_path, env=env, stdout=subprocess.PIPE)
+    names = Names(tmp_path / "names")
+    try:
+        assert holder.stdout.readline() == b"True\n" and names.taken("a")
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert not names.taken("a")
+    with names.held("a") as mine:
+        assert mine
+    assert list((tmp_path / "names").iterdir()) == []
+
+
+def test_of_many_who_want_a_name_at_once_one_at_a_time_has_it(tmp_path):
+    having, most = [], []
+
+    def want(number):
+        names = Names(tmp_path / "names")
+        for _ in range(50):
+            names.taken("a")
+            with names.held("a") as mine:
+                if mine:
+                    having.append(number)
+                    most.append(len(having))
+                    having.remove(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(want, range(8)))
+    assert set(most) == {1}
+
+
+def traces(project, name):
+    """Those that DVC leaves of a run: a place in the queue, notes, a folder."""
+    queue(project, name)
+    note(project, name, f"tmp-{name}")
+    note(project, name, f"tmp-{name}", "standalone/run")
+    commit = call(project, "git", "rev-parse", "HEAD").strip()
+    call(project, "git", "update-ref", f"refs/exps/ab/cdef/{name}", commit)
+    return sorted(left(project)), experiments(project), queued(project)
+
+
+def untouched(runner, project, log, before):
+    """Whether a run that another process makes stays, whatever is done by its name."""
+    runner.tidy("a")
+    runner.discard("a")
+    ended = runner.run("a", {}, log, Patient())
+    assert (ended.status, ended.stopped) == (1, False) and "'a'" in ended.tail
+    assert runner.taken("a")
+    return (sorted(left(project)), experiments(project), queued(project)) == before
+
+
+def test_a_run_whose_name_another_process_holds_is_left_alone(runner, project, log):
+    before = traces(project, "a")
+    with DvcRunner(project).held("a"):
+        assert untouched(runner, project, log, before)
+    runner.discard("a")
+    assert (left(project), experiments(project)) == ([], []) and not runner.taken("a")
+
+
+@pytest.mark.parametrize(
+    "words, place",
+    [
+        (["exp", "run", "--temp", "-n", "a"], "."),
+        (["--wait-for-lock", "experiments", "run", "--name=a"], "."),
+        (["exp", "run", "-na"], ".dvc"),
+        (["queue"], ".dvc/tmp/exps/standalone/tmp-a"),
+    ],
+)
+def test_a_run_of_the_users_own_that_goes_on_is_left_alone(runner, project, log, words, place):
+    before = traces(project, "a")
+    command = [sys.executable, "-c", "import time; time.sleep(100)", *words]
+    theirs = subprocess.Popen(command, cwd=project / place)
+    try:
+        until(lambda: Path(psutil.Process(theirs.pid).cwd()) == (project / place).resolve())
+        assert untouched(runner, project, log, before)
+        assert not runner.taken("b") and not runner.taken("queue")
+    finally:
+        theirs.kill()
+        theirs.wait()
+    runner.discard("a")
+    assert (left(project), experiments(project)) == ([], []) and not runner.taken("a")
+
+
+def test_promotions_beside_one_another_have_names_of_their_own(project, tmp_path, monkeypatch):
+    started, ends = [], threading.Event()
+
+    def run(command, log, watch, cwd):
+        started.append(command[command.index("-n") + 1])
+        while not ends.wait(0.01):
+            watch.stop([])
+        return Ended(3, False, "")
+
+    monkeypatch.setattr(dvc, "run", run)
+    study = create(Journal(tmp_path / "studies"), "s", settings(runner="dvc"))
+    trial = Trial(0, {}, "complete", (1.0,))
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            for count, name in enumerate(("s-best", "s-best-2")):
+                pool.submit(promote, study, trial, DvcRunner(project), tmp_path / "logs")
+                until(lambda: len(started) == count + 1)
+                note(project, name, f"tmp-{name}", "standalone/run")
+                assert started[-1] == name
+        finally:
+            ends.set()
+    assert left(project) == []
+
+
 def test_notes_that_go_while_they_are_read_are_none(runner, project, monkeypatch):
     for name in "ab":
         note(project, name, f"tmp-{name}", "standalone/run")
@@ -348,7 +490,7 @@ def test_notes_that_go_while_they_are_read_are_none(runner, project, monkeypatch
         return nullcontext(iter(found))
 
     monkeypatch.setattr(os, "scandir", gone)
-    assert not runner.begun("c")
+    assert not runner.traces.begun("c")
 
 
 @slow
@@ -410,10 +552,7 @@ def test_what_dvc_leaves_when_it_is_killed_is_tidied_up(runner, project, log):
 
 
 @slow
-def test_a_search_that_is_killed_leaves_nothing_once_it_is_started_again(
-    project, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_a_search_that_is_killed_leaves_nothing_once_it_is_started_again(project, tmp_path):
     store = Journal(tmp_path / "studies")
     space = {"fit.x": {"low": 0.0, "high": 6.0}, "fit.seconds": 60.0, "fit.epochs": 600}
     study = create(store, "s", settings(space=space, runner="dvc", n_trials=1))
@@ -446,7 +585,7 @@ def test_a_trial_runs_beside_a_run_in_the_working_tree(runner, project, log):
     until(lambda: fits(project))
     with ThreadPoolExecutor(1) as pool:
         trial = pool.submit(runner.run, "a", {"fit.x": 2.5, "fit.seconds": 1.0}, log, Patient())
-        until(lambda: runner.begun("a"))
+        until(lambda: runner.traces.begun("a"))
         shown = json.loads(call(project, "dvc", "exp", "show", "--json", "--force"))
         assert user.poll() is None and [row["rev"] for row in shown][0] == "workspace"
         ended = trial.result()

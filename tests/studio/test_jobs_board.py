@@ -9,13 +9,15 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from studio.errors import StudioError
 from studio.jobs import board as boards
 from studio.jobs.board import Board
-from studio.process import environment
+from studio.jobs.folder import JobFolder
+from studio.process import STORAGE, environment
 
 from . import jobs
 from .jobs import SLEEP, submit, until, wait
@@ -84,6 +86,48 @@ def test_jobs_of_one_moment_have_their_own_numbers_even_when_the_clock_goes_back
     assert submit(board, "") > max(found)
     for job in board.live():
         board.cancel(job.id)
+
+
+@pytest.mark.parametrize("kind, alone", [("run", True), ("study", True), ("stage", False)])
+def test_of_jobs_of_one_name_that_are_asked_for_at_once_one_is_made(board, kind, alone):
+    def ask(_):
+        with suppress(StudioError):
+            return Board(board.project).submit(kind, "Experiment a", ["true"], "a").id
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [number for number in pool.map(ask, range(8)) if number]
+    assert len(found) == board.count() == (1 if alone else 8)
+    assert board.submit(kind, "Experiment b", ["true"], "b").state == "queued"
+    for job in board.live():
+        board.cancel(job.id)
+    assert board.submit(kind, "Experiment a", ["true"], "a").state == "queued"
+
+
+URL = "postgresql://me:geheim@host:5432/db?password=geheim"
+
+
+def test_the_url_of_a_database_is_in_the_environment_of_its_job_and_nowhere_else(
+    board, monkeypatch
+):
+    monkeypatch.delenv(STORAGE, raising=False)
+    told = []
+    starts = subprocess.Popen
+
+    def start(words, **more):
+        told.append((words, more["env"].get(STORAGE)))
+        return starts(["true"])
+
+    monkeypatch.setattr(boards.subprocess, "Popen", start)
+    board.limit = 2
+    number = board.submit("study", "Study s", ["true"], "s", storage=URL).id
+    other = board.submit("study", "Study t", ["true"], "t").id
+    board.tick()
+    assert [(words[-1][-20:], url) for words, url in told] == [(number, URL), (other, None)]
+    assert not any("geheim" in word for words, _ in told for word in words)
+    files = [path for path in board.folder.rglob("*") if path.is_file()]
+    assert len(files) >= 5 and not any("geheim" in path.read_text() for path in files)
+    assert "geheim" not in str(board.jobs())
+    assert JobFolder(board.folder / number).spec()["storage"] == "postgresql://host:5432/db"
 
 
 @pytest.mark.parametrize(
@@ -202,14 +246,37 @@ def test_two_boards_start_no_job_twice_and_keep_the_limit(project):
     assert {job.state for job in second.jobs()} == {"done"} and second.count() == len(numbers)
 
 
-def test_a_board_goes_on_after_an_error(board, monkeypatch, caplog):
+@pytest.mark.parametrize("name", ["state.json", "spec.json"])
+def test_a_job_that_cannot_be_read_holds_no_other_up(board, name):
+    number, waiting = submit(board, SLEEP), submit(board, "print('next')")
+    (board.folder / number / name).write_text("")
+    assert [job.id for job in board.live()] == [waiting]
+    assert [job.state for job in board.jobs()] == ["queued", "lost"]
+    with pytest.raises(StudioError, match=f"job {number} has ended; it is lost"):
+        board.cancel(number)
+    assert wait(board, waiting).state == "done" and board.log_tail(number) == ""
+
+
+def test_a_job_that_can_be_read_again_goes_on(board):
+    number = submit(board, "print('next')")
+    path = board.folder / number / "state.json"
+    text = path.read_text()
+    path.write_text("")
+    board.tick()
+    assert board.live() == []
+    path.write_text(text)
+    assert wait(board, number).state == "done"
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, KeyError, StudioError])
+def test_a_board_goes_on_after_an_error(board, monkeypatch, caplog, error):
     monkeypatch.setattr(boards, "PERIOD", 0.01)
     ticks, stop, passed_on = [], threading.Event(), board.tick
 
     def tick():
         ticks.append(len(ticks))
         if len(ticks) == 1:
-            raise OSError("no space left")
+            raise error("no space left")
         passed_on()
         stop.set()
 

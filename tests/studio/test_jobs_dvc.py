@@ -5,36 +5,34 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 
 import pytest
 
 from studio.creation import create
+from studio.errors import StudioError
 from studio.jobs.kinds import promote_job, reproduce_job, run_job, stage_job, study_job
 from studio.optuna_store import OptunaStore
+from studio.process import environment
 from studio.runners.dvc import DvcRunner
 from studio.study import Study
 
 from . import jobs
 from . import test_dvc_runner as dvc
 from .conftest import settings
-from .jobs import gone, importable, processes, supervisor, until, wait
+from .jobs import gone, plugged, processes, supervisor, until, wait
 from .test_dvc_runner import change, experiments, inside, left, listed, names, unchanged
 
 slow = pytest.mark.slow
 committed, project, board = dvc.committed, dvc.project, jobs.board
 LONG = ["fit.seconds=60.0", "fit.epochs=600"]
-ENTRY = "[studio.adapters]\nparabola = tests.studio.conftest:Parabola\n"
 
 
 @pytest.fixture(autouse=True)
 def findable(monkeypatch, tmp_path):
     """The tiny model's adapter, as an installed package would bring it."""
-    folder = tmp_path / "plugins" / "parabola-1.dist-info"
-    folder.mkdir(parents=True)
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: parabola\nVersion: 1\n")
-    (folder / "entry_points.txt").write_text(ENTRY)
-    monkeypatch.setenv("PYTHONPATH", importable(folder.parent))
+    monkeypatch.setenv("PYTHONPATH", plugged(tmp_path))
 
 
 @pytest.fixture
@@ -174,8 +172,13 @@ def test_a_study_is_run_as_a_job_and_its_best_trial_promoted(board, project, mon
     job = wait(board, board.submit(*study_job(store, "s")).id, seconds=120)
     assert job.state == "done", board.log_tail(job.id)
     assert "trial 1: " in board.log(job.id)[0] and names(project) == ["s-0000", "s-0001"]
-    job = wait(board, board.submit(*promote_job(store, "s")).id, seconds=120)
-    assert job.state == "done" and "s-best" in names(project), board.log_tail(job.id)
+    made = {}
+    for name in ("s-best", "s-best-2"):
+        job = wait(board, board.submit(*promote_job(store, "s")).id, seconds=120)
+        assert job.state == "done" and name in names(project), board.log_tail(job.id)
+        made[f"promoted {name}"] = job.id
+    notes = Study(store, "s").notes
+    assert {key: notes[key]["job"] for key in made} == made
 
 
 @slow
@@ -246,6 +249,47 @@ def test_a_study_that_was_killed_alone_leaves_no_trial_either(board, project, st
 
 
 @slow
+@pytest.mark.parametrize("killed", [None, "first", "second"])
+def test_promotions_of_one_study_beside_each_other_leave_each_other_alone(
+    board, project, study, before, killed
+):
+    board.limit = 2
+    for number, x in enumerate((2.0, 1.0)):
+        values = {"fit.x": x, "fit.y": 2, "fit.seconds": 8.0, "fit.epochs": 8}
+        study.store.begin("s", 3)
+        study.store.update("s", number, values, {})
+        study.store.finish("s", number, "complete", [-((x - 3) ** 2)], {})
+    both = {}
+    for number, name in enumerate(("s-best", "s-best-2")):
+        both[name] = board.submit(*promote_job(study.store, "s", number)).id
+        until(lambda: board.tick() or DvcRunner(project).traces.begun(name))
+    if killed:
+        lost = both.pop("s-best" if killed == "first" else "s-best-2")
+        [ours] = [each for each in processes(board, lost) if "studio" in each.cmdline()]
+        os.kill(ours.pid, signal.SIGKILL)
+        assert wait(board, lost).state == "failed"
+    for number in both.values():
+        assert wait(board, number, seconds=120).state == "done", board.log_tail(number)
+    assert sorted(names(project)) == sorted(both) and left(project) == []
+    assert unchanged(project, before) and not listed(project)
+
+
+@slow
+def test_the_users_own_run_of_the_name_goes_on_beside_a_job_that_is_refused(board, project, before):
+    order = run_job(project, "a", ["fit.x=2.0"])
+    words = ["dvc", "exp", "run", "--temp", "-n", "a", "-S", "fit.seconds=12.0", "-S", "fit.x=1.5"]
+    user = subprocess.Popen(words, cwd=project, env=environment(), stdout=subprocess.DEVNULL)
+    until(lambda: dvc.fits(project))
+    with pytest.raises(StudioError, match="there is an experiment 'a' already"):
+        run_job(project, "a", ["fit.x=2.0"])
+    job = wait(board, board.submit(*order).id)
+    assert job.state == "failed" and "there is an experiment 'a' already" in job.error
+    assert user.poll() is None and user.wait(60) == 0
+    found = json.loads(DvcRunner(project).read("a", "out.json"))["deep"]
+    assert found["x"] == 1.5 and unchanged(project, before)
+
+
+@slow
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_promotion_that_is_cancelled_or_killed_leaves_nothing(
     board, project, study, before, killed
@@ -254,7 +298,7 @@ def test_a_promotion_that_is_cancelled_or_killed_leaves_nothing(
     study.store.update("s", 0, {"fit.x": 2.0, "fit.seconds": 60.0, "fit.epochs": 600}, {})
     study.store.finish("s", 0, "complete", [-1.0], {})
     number = board.submit(*promote_job(study.store, "s")).id
-    until(lambda: board.tick() or DvcRunner(project).begun("s-best"))
+    until(lambda: board.tick() or DvcRunner(project).traces.begun("s-best"))
     if killed:
         [ours] = [each for each in processes(board, number) if "studio" in each.cmdline()]
         os.kill(ours.pid, signal.SIGKILL)

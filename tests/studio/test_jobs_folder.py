@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -71,6 +72,44 @@ def test_progress_is_the_last_whole_report_and_the_last_line_that_was_printed(jo
     assert job.job().progress == Progress(1, 5, 0.5, "last one")
     (job.path / "log").write_bytes(b"10%\r" + b"x" * 500)
     assert job.job().progress.text == "x" * 200
+
+
+DAMAGE = ["", "{", "\0" * 40, "null", "[]", "{}", '{"state": "running"}', '"\ud83d"']
+
+
+@pytest.mark.parametrize("name", ["state.json", "spec.json"])
+@pytest.mark.parametrize("text", DAMAGE)
+def test_a_job_whose_files_are_damaged_is_lost_and_says_why(job, name, text):
+    job.change(state="running", started="2026-11-22T22:30:16+00:00")
+    (job.path / name).write_bytes(text.encode("utf-8", "surrogatepass"))
+    found = job.job()
+    assert (found.id, found.state, found.cancelling) == (job.number, "lost", False)
+    assert found.error.startswith(f"{name} of this job cannot be read: ")
+    assert not job.live() and not job.supervised()
+
+
+@pytest.mark.parametrize("name", ["state.json", "spec.json"])
+def test_a_job_whose_files_are_gone_is_lost(job, name):
+    (job.path / name).unlink()
+    assert job.job().state == "lost" and "No such file" in job.job().error
+    assert job.job().title == ("Stage fit" if name == "state.json" else "A job that cannot be read")
+
+
+def test_a_report_that_is_damaged_is_none(job):
+    for line in ("\0\0", "{", "7", "{}", '{"step": 3}'):
+        (job.path / "progress.jsonl").write_text(line + "\n")
+        assert job.job().progress == Progress(steps=5)
+
+
+def test_a_file_is_on_the_disk_before_it_takes_the_place_of_the_one_before(job, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda file: done.append("fsync") or fsync(file))
+    monkeypatch.setattr(
+        Path, "replace", lambda path, to: done.append("replace") or replace(path, to)
+    )
+    job.change(state="running")
+    assert done == ["fsync", "replace"]
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from contextlib import suppress
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from studio.creation import create
@@ -21,7 +23,8 @@ from studio.jobs.kinds import (
     study_job,
 )
 from studio.jobs.kinds import _value as value_of
-from studio.runners.dvc import plain
+from studio.runners.dvc import DvcRunner, plain
+from studio.written import read_value
 
 from .conftest import settings
 
@@ -55,6 +58,7 @@ def test_reproduce_is_all_that_has_changed(repository):
         ["dvc", "--wait-for-lock", "repro"],
         "",
         3,
+        None,
     )
 
 
@@ -124,9 +128,13 @@ def test_the_number_of_steps_is_that_of_the_adapter_whose_parameter_the_project_
         ("", "one KEY=VALUE"),
         ("fit.x={low: 1}", "fit.x takes a number, a text"),
         ("fit.x=[1, [2]]", "fit.x takes a number, a text"),
+        ("fit.x=!!pairs [a: 1]", "fit.x takes a number, a text"),
         ("fit.x=2020-01-01", "cannot read fit.x=2020-01-01"),
         ("fit.x=.inf", "cannot read fit.x=.inf"),
         ("fit.x=[", "cannot read fit.x=["),
+        ("fit.x=9999-99-99", "cannot read fit.x=9999-99-99: "),
+        ("fit.x=" + "[" * 3000, "cannot read fit.x=[[["),
+        ("fit.x=[&a 1, *a]", "cannot read fit.x=[&a 1, *a]: it has an anchor or an alias"),
         ("fit.x=a\\b", "DVC does not pass backslashes"),
         ("fit.x=${seed}", "DVC does not pass backslashes"),
         ('fit.x="a\\nb"', "DVC does not pass backslashes"),
@@ -139,6 +147,28 @@ def test_what_dvc_could_not_be_told_is_refused(repository, change, why):
     with pytest.raises(StudioError) as refused:
         run_job(repository, "a", [change])
     assert why in str(refused.value)
+
+
+def test_a_list_of_lists_of_lists_that_would_be_endless_is_refused_at_once(repository):
+    # nine references to nine references ... eight times: 359 bytes that stand for 9**9 letters
+    bomb = "&l0 [" + ",".join("x" * 9) + "]"
+    for depth in range(8):
+        bomb += f", &l{depth + 1} [" + ",".join([f"*l{depth}"] * 9) + "]"
+    start = time.monotonic()
+    with pytest.raises(StudioError, match="it has an anchor or an alias"):
+        run_job(repository, "a", [f"fit.x=[{bomb}]"])
+    assert time.monotonic() - start < 2
+
+
+@given(st.text() | st.text("&*a![]{}:,-? 109.'\"<|\n", max_size=20))
+@example("!!int ''")
+@example("!!timestamp x")
+@example("!!bool x")
+@example("9" * 6000)
+@example("\ud800")
+def test_whatever_the_text_it_is_a_value_or_one_error_of_ours(text):
+    with suppress(StudioError):
+        read_value(text)
 
 
 def test_a_key_is_set_once(repository):
@@ -179,10 +209,18 @@ def test_a_name_that_an_experiment_has_or_will_have_is_taken(repository):
         run_job(repository, "there", [])
     board = Board(repository)
     job = board.submit(*run_job(repository, "waits", ["seed=1"]))
-    with pytest.raises(StudioError, match="there is an experiment 'waits' already"):
-        run_job(repository, "waits", ["seed=2"])
+    again = run_job(repository, "waits", ["seed=2"])
+    with pytest.raises(StudioError, match=f"Experiment waits is queued already, as job {job.id}"):
+        board.submit(*again)
     board.cancel(job.id)
-    assert run_job(repository, "waits", ["seed=2"]).subject == "waits"
+    assert board.submit(*again).subject == "waits"
+
+
+def test_the_name_of_a_run_that_another_process_makes_is_taken(repository):
+    with DvcRunner(repository).held("s-0001"):
+        with pytest.raises(StudioError, match="'s-0001' already, or one is being made"):
+            run_job(repository, "s-0001", [])
+    assert run_job(repository, "s-0001", []).subject == "s-0001"
 
 
 def test_without_git_there_are_no_experiments(project):
@@ -198,14 +236,19 @@ def test_a_study_is_run_by_the_command_that_people_use(store):
         ["python", "-P", "-m", "studio", "study", "run", "s"],
         "s",
         settings().n_trials,
+        None,
     )
     with pytest.raises(StudioError, match="no study 'none'"):
         study_job(store, "none")
 
 
-def test_a_store_that_has_an_address_is_named(store):
+def test_a_store_that_has_an_address_is_no_word_of_the_command(store):
     create(store, "s", settings())
-    assert study_job(store, "s", "sqlite:///a.db").command[-2:] == ["--storage", "sqlite:///a.db"]
+    finish(store, 0, "complete", -5.0)
+    url = "postgresql://me:geheim@host/db"
+    for order in (study_job(store, "s", url), promote_job(store, "s", None, url)):
+        assert order.storage == url and url not in order.command + [order.title, order.subject]
+        assert "--storage" not in order.command
 
 
 def finish(store, number, state, *scores):
@@ -224,8 +267,7 @@ def test_the_trial_that_is_promoted_is_the_one_that_is_the_best_now(store):
     order = promote_job(store, "s")
     assert order.command[2:] == ["-m", "studio", "study", "promote", "s", "--trial", "1"]
     assert (order.kind, order.title, order.subject) == ("promote", "Promote trial 1 of s", "s")
-    chosen = promote_job(store, "s", 0, "sqlite:///a.db").command
-    assert chosen[-4:] == ["--trial", "0", "--storage", "sqlite:///a.db"]
+    assert promote_job(store, "s", 0).command[-2:] == ["--trial", "0"]
     for number, why in ((2, "trial 2 of 's' is failed"), (9, "trial 9 of 's' is missing")):
         with pytest.raises(StudioError, match=why):
             promote_job(store, "s", number)

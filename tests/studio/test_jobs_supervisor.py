@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -13,17 +14,22 @@ import psutil
 import pytest
 
 from studio import process
+from studio.creation import create
 from studio.errors import StudioError
 from studio.jobs import endings
 from studio.jobs.board import Board
-from studio.jobs.endings import MARK, Once, end_marked, ending_of, marked
+from studio.jobs.endings import Once, end_marked, ending_of, marked
 from studio.jobs.folder import JobFolder
+from studio.jobs.kinds import study_job
 from studio.jobs.supervise import Supervisor
-from studio.process import run
+from studio.optuna_store import OptunaStore
+from studio.process import MARK, STORAGE, run
 from studio.runners import dvc
+from studio.runners.dvc import DvcRunner
 
 from . import jobs
-from .jobs import SLEEP, gone, processes, python, seen, submit, supervisor, until, wait
+from .conftest import settings
+from .jobs import SLEEP, gone, plugged, processes, python, seen, submit, supervisor, until, wait
 from .test_dvc_runner import note
 
 pytestmark = pytest.mark.slow
@@ -285,6 +291,82 @@ def test_a_run_is_not_ended_before_dvc_has_begun_it(project):
     assert not watch.stop([])
     note(project, "a", "tmp2", "standalone/run")
     assert watch.stop([])
+
+
+@pytest.fixture
+def waiting(board, project):
+    """A run that waits for its turn, which another one has."""
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    (project / ".studio").mkdir()
+    turn = (project / ".studio" / "dvc.turn").open("ab")
+    fcntl.flock(turn, fcntl.LOCK_EX)
+    number = board.submit("run", "Experiment a", python("print('up')"), "a").id
+    until(lambda: board.tick() or board.job(number).state == "running")
+    time.sleep(0.5)
+    yield number
+    turn.close()
+
+
+@pytest.mark.parametrize("told", ["cancel", "terminate"])
+def test_a_run_that_waits_for_its_turn_is_cancelled_soon_and_never_starts(board, waiting, told):
+    assert board.job(waiting).state == "running"
+    start = time.monotonic()
+    if told == "cancel":
+        board.cancel(waiting)
+    else:
+        os.kill(supervisor(board, waiting), signal.SIGTERM)
+    job = wait(board, waiting)
+    assert time.monotonic() - start < 2
+    assert (job.state, job.status, board.log(waiting)) == ("cancelled", None, ("", 0))
+    assert list((board.project / ".studio" / "names").iterdir()) == []
+
+
+def test_a_run_that_waited_and_was_lost_is_over_at_once(board, waiting):
+    os.kill(supervisor(board, waiting), signal.SIGKILL)
+    until(lambda: gone(supervisor(board, waiting)))
+    start = time.monotonic()
+    assert wait(board, waiting).state == "lost" and time.monotonic() - start < 10
+
+
+def test_a_run_of_a_name_that_another_process_holds_fails_and_says_why(board, project):
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    with DvcRunner(project).held("a"):
+        job = wait(board, board.submit("run", "Experiment a", python("print('up')"), "a").id)
+    assert (job.state, board.log(job.id)) == ("failed", ("", 0))
+    assert "there is an experiment 'a' already, or one is being made" in job.error
+
+
+def test_a_study_in_a_database_is_run_by_a_job_that_shows_nothing_of_its_url(
+    board, project, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PYTHONPATH", plugged(tmp_path))
+    url = f"sqlite:///{tmp_path}/studies.db?timeout=31337"
+    create(OptunaStore(url), "s", settings(n_trials=2))
+    job = wait(board, board.submit(*study_job(OptunaStore(url), "s", url)).id)
+    assert job.state == "done", board.log_tail(job.id)
+    states = [trial.state for trial in OptunaStore(url).trials("s")]
+    assert states == ["complete", "complete"]
+    files = [path for path in (project / ".studio").rglob("*") if path.is_file()]
+    assert len(files) > 4 and not any(b"31337" in path.read_bytes() for path in files)
+    assert "31337" not in str(board.job(job.id))
+
+
+def test_a_job_of_a_database_whose_url_nobody_knows_any_more_fails_and_says_so(
+    board, project, monkeypatch
+):
+    monkeypatch.delenv(STORAGE, raising=False)
+    words = ("study", "Study s", python("print('up')"), "s", 1)
+    number = board.submit(*words, "postgresql://me:geheim@host/db").id
+    job = wait(Board(project), number)
+    assert (job.state, board.log(number)) == ("failed", ("", 0))
+    assert "the studies are in postgresql://host:/db; tell `studio serve` the URL by " in job.error
+
+
+def test_a_job_that_is_for_the_files_is_told_of_no_database(board, monkeypatch):
+    monkeypatch.setenv(STORAGE, "postgresql://me:geheim@host/db")
+    text = "import os; print(repr(os.environ['STUDIO_STORAGE']))"
+    number = board.submit("promote", "Promote", python(text), "s").id
+    assert wait(board, number).state == "done" and board.log(number)[0].startswith("''\n")
 
 
 def test_there_is_more_time_than_a_trial_takes_to_end():

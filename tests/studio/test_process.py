@@ -23,7 +23,7 @@ from studio import process
 from studio.errors import StudioError
 from studio.process import Progress, kill_left, run
 
-from . import jobs
+from . import conftest, jobs
 
 
 class Seen:
@@ -201,8 +201,35 @@ print(json.dumps({
     assert all(
         (each["kept"], each["read"], each["writable"]) == ("yes", "", True) for each in found
     )
-    places = {each["progress"] for each in found}
-    assert len(places) == 2 and not any(Path(place).exists() for place in places)
+    assert not any(Path(each["progress"]).exists() for each in found)
+
+
+def test_a_watcher_that_is_killed_leaves_what_was_reported_beside_the_log_and_nothing_elsewhere(
+    tmp_path,
+):
+    script = (
+        "import sys; from pathlib import Path; from studio import process;"
+        "watch = type('W', (), {'started': lambda *_: None, 'stop': lambda *_: False})();"
+        "process.run([sys.executable, '-c', sys.argv[1]], Path('own/log'), watch)"
+    )
+    text = "import os, time; open(os.environ['STUDIO_PROGRESS'], 'w').write('{}\\n');"
+    command = [sys.executable, "-c", script, text + "print('up', flush=True); time.sleep(100)"]
+    (tmp_path / "own").mkdir()
+    (tmp_path / "tmp").mkdir()
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path / "tmp")}
+    watcher = subprocess.Popen(command, cwd=tmp_path, env=env)
+    try:
+        conftest.until(lambda: (log := tmp_path / "own" / "log").exists() and log.read_text())
+        [group] = [each.pid for each in psutil.Process(watcher.pid).children()]
+    finally:
+        watcher.kill()
+        watcher.wait()
+    os.killpg(group, signal.SIGKILL)
+    assert [*(tmp_path / "tmp").iterdir()] == []
+    assert {path.name for path in (tmp_path / "own").iterdir()} == {"log", "log.progress"}
+    watch = Seen()
+    run(python("pass"), tmp_path / "own" / "log", watch)
+    assert watch.reports == [] and {path.name for path in (tmp_path / "own").iterdir()} == {"log"}
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path):
