@@ -113,7 +113,7 @@ def searches(folder: Path, rows: int, rounds: int = ROUNDS) -> Iterator[str]:
     engines = [("numpy", rows, by_codes)] + [("faiss", 0, by_codes)] * bool(find_spec("faiss"))
     for engine, least, method in (*engines, ("numpy", rows, by_outputs)):
         with patch.object(search, "FAISS_FROM", least):
-            demo, items = AGCHDemo(folder), count()
+            demo, items = AGCHDemo(folder, folder), count()
             asked: dict[str, Any] = {"choice": str(BITS), "method": method, "k": HITS}
             times = timed(lambda: demo.by_item(next(items), "pictures", **asked), 1 + rounds)
         yield line(f"{rows:,} items, {method}, {engine}", times, SEARCH.get(rows))

@@ -143,9 +143,9 @@ def _param(name: str, given: Any) -> Param:
         given = {"choices": given}
     if not isinstance(given, dict):
         given = {"choices": [given]}
-    if unknown := sorted(set(given) - KEYS):
+    if unknown := [key for key in given if key not in KEYS]:
         raise ValueError(f"unknown key {unknown[0]!r}; known: {', '.join(sorted(KEYS))}")
-    when = tuple((given.get("when") or {}).items())
+    when = _conditions(given.get("when"))
     if "choices" in given:
         return Param(name, choices=_choices(given), when=when)
     low, high = (_number(given, end) for end in ("low", "high"))
@@ -167,7 +167,15 @@ def _leads(low: float, high: float, step: float) -> bool:
     return round(steps) > 0 and math.isclose(steps, round(steps), abs_tol=1e-6)
 
 
+def _conditions(given: Any) -> tuple[tuple[str, Value], ...]:
+    if given is not None and not isinstance(given, dict):
+        raise ValueError(f"when is a mapping of other parameters to their values; got {given!r}")
+    return tuple((given or {}).items())
+
+
 def _choices(given: dict[str, Any]) -> tuple[Value, ...]:
+    if not isinstance(given["choices"], list | tuple):
+        raise ValueError(f"choices are a list; got {given['choices']!r}")
     choices = tuple(given["choices"])
     if not choices or any(not isinstance(each, bool | int | float | str) for each in choices):
         raise ValueError(f"choices are numbers, texts or booleans, at least one; got {choices}")

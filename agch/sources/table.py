@@ -111,7 +111,8 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
         ValueError: quotes that make no sense, such as one that is not closed.
     """
-    csv.field_size_limit(len(text) + 1)  # the module's own limit is shorter than some articles
+    # the module's own limit is shorter than some articles
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
     try:

@@ -48,8 +48,12 @@ class Adapter(ABC):
     def search_ranges(self) -> Mapping[str, Any]:
         """The recommended space, as `studio.space` reads it."""
 
-    def demo(self, folder: Path) -> Demo | None:
-        """Searches of the run whose files are in `folder`; `None`: the model has nothing to search.
+    def demo(self, folder: Path, project: Path) -> Demo | None:
+        """Searches of a run; `None`: the model has nothing to search.
+
+        Args:
+            folder: The project, or copies of the run's `demo_files` and nothing else.
+            project: Has what belongs to no run, such as files of the user that parameters name.
 
         Raises:
             StudioError: Something of the run is missing, or does not fit the rest of it.

@@ -19,7 +19,7 @@ class AGCHAdapter(Adapter):
     commands = (("python", "-m", "stages.split"), ("python", "-m", "stages.train"))
     inputs = ("agch", "stages", "data/features.h5")
     sections = ("train.", "split.train")
-    lower = ("bit_balance", "bit_correlation")
+    lower = ("bit_balance", "bit_correlation", "collapsed", "skipped_steps")
     demo_files = ("params.yaml", "models/agch.pt", "data/index")
 
     def search_ranges(self) -> dict[str, Any]:
@@ -44,8 +44,8 @@ class AGCHAdapter(Adapter):
             "train.extensions.dropout": {"low": 0.2, "high": 0.6},
         }
 
-    def demo(self, folder: Path) -> Demo:
-        """Searches of the database rows by words, pictures and items."""
+    def demo(self, folder: Path, project: Path) -> Demo:
+        """By words, pictures, items; networks that `extract` names by a path are the project's."""
         from studio.adapters.agch_demo import AGCHDemo
 
-        return AGCHDemo(folder)
+        return AGCHDemo(folder, project)

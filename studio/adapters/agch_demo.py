@@ -55,17 +55,18 @@ class AGCHDemo(Demo):
     of them asks; items of the index need none.
 
     Args:
-        project: A folder with params.yaml, models/agch.pt and data/index.
+        folder: Has params.yaml, models/agch.pt and data/index.
+        project: From where paths in params.yaml count.
 
     Raises:
         StudioError: One of them is missing, or the index is of another model.
     """
 
-    def __init__(self, project: Path) -> None:
-        self._project, self._lock = project, Lock()
+    def __init__(self, folder: Path, project: Path) -> None:
+        self._folder, self._project, self._lock = folder, project, Lock()
         with told():
-            self._index = IndexFolder(project / INDEX)
-            self._index.check_model(project / MODEL)
+            self._index = IndexFolder(folder / INDEX)
+            self._index.check_model(folder / MODEL)
         self._manifest = self._index.manifest
         self._searches = Searches(self._index)
         self._words = Words(self._index.vocabulary, self._manifest.text_encoder)
@@ -150,12 +151,12 @@ class AGCHDemo(Demo):
         """The encoders of the run, made once."""
         with self._lock:
             if self._encoders is None:
-                self._index.check_model(self._project / MODEL)  # it may be another one by now
-                params = read_params(self._project) or {}
+                self._index.check_model(self._folder / MODEL)  # it may be another one by now
+                params = read_params(self._folder) or {}
                 runtime = parse(RuntimeParams, params.get("runtime"), "runtime")
                 if runtime.reproducibility == "strict":
                     pin_instruction_set()  # before torch is imported
                 from studio.adapters.agch_encoders import Encoders
 
-                self._encoders = Encoders(self._project, params, runtime, self._index)
+                self._encoders = Encoders(self._folder, self._project, params, runtime, self._index)
             return self._encoders

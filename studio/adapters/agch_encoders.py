@@ -42,8 +42,8 @@ class Encoders:
     in batches; another may differ in the last digit, and then, rarely, a code in a bit.
 
     Args:
-        project: Folder of the run.
-        params: Its params.yaml. runtime: its section `runtime`.
+        folder: That of the run. project: from where paths in the parameters count.
+        params: The run's params.yaml. runtime: its section `runtime`.
         index: Tells which weights the indexed features are of.
 
     Raises:
@@ -52,6 +52,7 @@ class Encoders:
 
     def __init__(
         self,
+        folder: Path,
         project: Path,
         params: Mapping[str, Any],
         runtime: RuntimeParams,
@@ -59,7 +60,7 @@ class Encoders:
     ) -> None:
         self._project, self._runtime, self._index = project, runtime, index
         self._settings = parse(ExtractParams, params.get("extract"), "extract")
-        self._model = checkpoint.load(project / MODEL, "train")
+        self._model = checkpoint.load(folder / MODEL, "train")
         self._trained = parse(TrainParams, self._model["params"], str(MODEL))
         self._lock = Lock()
 

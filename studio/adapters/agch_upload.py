@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from threading import Lock
 
 from PIL import Image, UnidentifiedImageError
 
@@ -12,6 +13,8 @@ from studio.errors import StudioError
 MOST_BYTES = 10 << 20
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that Pillow decodes by itself; for some others it would start programs."""
+_decoding = Lock()
+"""One at a time: in between, a picture of few bytes may need a gigabyte."""
 
 
 def picture_of(data: bytes) -> Image.Image:
@@ -25,7 +28,8 @@ def picture_of(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS):
             pass  # the head alone; `decode` checks the number of pixels before it reads them
-        return decode(data)
+        with _decoding:
+            return decode(data)
     except UnidentifiedImageError:  # its text is an address in memory
         reason = "not a picture of a known format"
     except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:

@@ -19,6 +19,7 @@ from studio.web.api.described import Documented
 from studio.web.dashboard import dashboard_routes
 from studio.web.drawing import vega
 from studio.web.errors import handle_errors
+from studio.web.headers import Heads
 from studio.web.pages import HERE
 from studio.web.security import protect
 from studio.web.site import Site
@@ -66,6 +67,7 @@ def make_app(
     app.state.site = site
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
     protect(app, host, token)
+    app.add_middleware(Heads)  # all others see a GET
     app.mount("/assets", StaticFiles(directory=HERE / "static"))
     for part in (api, api_page, study_form, runs, compare, studies, jobs, search):
         app.include_router(part.router)

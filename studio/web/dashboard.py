@@ -6,7 +6,9 @@ import re
 from importlib.util import find_spec
 from typing import Any
 
+from starlette.requests import Request
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.store import Store
 
@@ -28,10 +30,29 @@ def dashboard_routes(store: Store) -> list[Route]:
     from a2wsgi import WSGIMiddleware
     from optuna_dashboard import wsgi
 
-    made: Any = wsgi(storage)
-    app: Any = WSGIMiddleware(made)
+    from studio.optuna_url import Remote
+
+    bare = storage._storage if isinstance(storage, Remote) else storage  # it takes no other
+    made: Any = wsgi(bare)
+    inner: Any = WSGIMiddleware(made)
     places = dict.fromkeys(_place(route.rule) for route in made.routes if route.rule != "/")
-    return [Route(place + "{rest:path}", app, methods=None) for place in places]
+    return [Route(place + "{rest:path}", Whole(inner), methods=None) for place in places]
+
+
+class Whole:
+    """Reads a request before an app of WSGI does, which takes a refusal to read on for a fault."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what is too large, else hand it over at once."""
+        body = await Request(scope, receive).body()
+
+        async def received() -> Message:
+            return {"type": "http.request", "body": body}
+
+        await self.app(scope, received, send)
 
 
 def _place(rule: str) -> str:

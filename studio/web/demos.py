@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,7 +13,8 @@ from studio.adapters import Adapter
 from studio.adapters.demo import Demo
 from studio.errors import StudioError
 from studio.runs.files import RunFiles
-from studio.runs.model import WORKSPACE, Run
+from studio.runs.model import WORKSPACE, Out, Run
+from studio.runs.trees import Tree
 from studio.store import FOLDER
 
 OPEN = 3
@@ -42,7 +44,7 @@ class Demos:
         with self._lock:
             key = (run.id, self._stamp() if run.id == WORKSPACE else None)
             demo, folder = self._open.pop(key, None), self._folder(run, adapter.demo_files)
-            if demo is None and (demo := adapter.demo(folder)):
+            if demo is None and (demo := adapter.demo(folder, self.project)):
                 threading.Thread(target=_warm, args=[demo], daemon=True).start()
             if demo:
                 self._open[key] = demo
@@ -51,14 +53,20 @@ class Demos:
             return demo
 
     def runs(self, runs: Sequence[Run], adapter: Adapter) -> list[Run]:
-        """Those of which the cache has everything that a search needs."""
-        wanted = set(adapter.demo_files)
+        """Those that have everything that a search needs, in git or in the cache.
+
+        Args:
+            runs: All there are; what DVC knows as an output of one of them, each must have.
+        """
+        wanted = {out.path for run in runs for out in run.outs} & {*adapter.demo_files}
         return [run for run in runs if run.id == WORKSPACE or self._has(run, wanted)]
 
     def _has(self, run: Run, wanted: set[str]) -> bool:
-        outs = {out.path: out.digest for out in run.outs if out.kind == "output"}
-        made = [outs[path] for path in wanted if path in outs]
-        return bool(made) and all(each and self.files.cache.place(each) for each in made)
+        outs = [out for out in run.outs if out.path in wanted and self._there(out)]
+        return bool(wanted) and len(outs) == len(wanted)
+
+    def _there(self, out: Out) -> bool:
+        return out.kind == "git" or self.files.cache.place(out.digest or "") is not None
 
     def _stamp(self) -> object:
         lock = self.project / "dvc.lock"
@@ -70,19 +78,28 @@ class Demos:
             return self.project
         copy = self.folder / run.id
         if not copy.is_dir():
-            draft, tree = self.folder / f".{run.id}", self.files.of(run)
-            shutil.rmtree(draft, True)
-            draft.mkdir(parents=True)
-            for name in wanted:
-                for path in tree.under(name) or [name]:
-                    (draft / path).parent.mkdir(parents=True, exist_ok=True)
-                    (draft / path).write_bytes(tree.read(path))
-            draft.rename(copy)
+            self._copy(self.files.of(run), wanted, copy)
         copy.touch()
         copies = [each for each in self.folder.iterdir() if not each.name.startswith(".")]
         for old in sorted(copies, key=lambda each: each.stat().st_mtime_ns)[:-OPEN]:
             shutil.rmtree(old, True)
         return copy
+
+    def _copy(self, tree: Tree, wanted: Sequence[str], copy: Path) -> None:
+        """Another server may do the same, and be done before."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
+        try:
+            for name in wanted:
+                for path in tree.under(name) or [name]:
+                    (draft / path).parent.mkdir(parents=True, exist_ok=True)
+                    (draft / path).write_bytes(tree.read(path))
+            draft.rename(copy)
+        except OSError:
+            if not copy.is_dir():
+                raise
+        finally:
+            shutil.rmtree(draft, True)
 
 
 def _warm(demo: Demo) -> None:

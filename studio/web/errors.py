@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from studio.errors import NotFound, StudioError
 from studio.web.headers import set_headers
@@ -17,6 +18,7 @@ from studio.web.pages import page
 
 API = "/api/"
 PROBLEM = "application/problem+json"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 HEADINGS = {404: "There is no such thing", 500: "The studio failed"}
 
 
@@ -76,6 +78,8 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def failed(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405 and (known := _answered(request)):
+            error.headers = {"Allow": ", ".join(known)}
         return refusal(request, error.status_code, _told(request, error), (), error.headers)
 
     @app.exception_handler(RequestValidationError)
@@ -102,3 +106,17 @@ def _told(request: Request, error: HTTPException) -> str:
         known = (error.headers or {}).get("Allow", "other methods")
         return f"{request.url.path} does not answer to {request.method}, only to {known}"
     return str(error.detail)
+
+
+def _answered(request: Request) -> list[str]:
+    """All methods that the routes of a path answer to, of which an error names those of one.
+
+    None where they answer to that of the request: what it was refused by knows better.
+    """
+    scope = {"type": "http", "path": request.scope["path"], "headers": []}
+    routes = request.app.router.routes
+    found: list[str] = []
+    for method in METHODS:
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes):
+            found += ["GET", "HEAD"] if method == "GET" else [method]
+    return [] if request.method in found else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -9,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request, Response, UploadFile
 
 from studio.adapters.demo import Answer, Demo, Side
-from studio.errors import StudioError
+from studio.errors import NotFound, StudioError
 from studio.jobs.kinds import stage_names
 from studio.runs.model import WORKSPACE
 from studio.web.forms import Form
@@ -20,6 +21,7 @@ router = APIRouter(include_in_schema=False)
 K = 24
 WORDS = 5000
 """Known words that a page has for completion."""
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def by_words(request: Request, asked: Asked, words: str = "") -> Response:
     try:
         demo, asked = opened(site_of(request), asked)
     except StudioError as error:
-        return _none(request, asked, str(error))
+        return _none(request, asked, error)
     if "words" not in request.query_params:
         return _shown(request, demo, asked)
     try:
@@ -87,32 +89,39 @@ def by_item(request: Request, item: int, asked: Asked, towards: Side = "words") 
 @router.get("/search/pictures/{item}")
 def thumbnail(request: Request, item: int, run: str = WORKSPACE) -> Response:
     """A small picture of an item."""
-    demo, _ = opened(site_of(request), Query(run))
-    return picture_of(demo, item, run)
+    return picture_of(site_of(request).demo(run), item, run)
 
 
 def picture_of(demo: Demo, item: int, run: str) -> Response:
-    """A picture that browsers may keep: for long, but for a minute what may be built anew."""
-    found, seconds = demo.thumbnail(item), 60 if run == WORKSPACE else 86400
+    """A picture that browsers may keep: for long where `run` is a commit, which nothing changes.
+
+    What a name leads to may be another one in a minute.
+    """
+    found, seconds = demo.thumbnail(item), 86400 if COMMIT.fullmatch(run) else 60
     headers = {"Cache-Control": f"private, max-age={seconds}"}
     return Response(found.data, media_type=found.media_type, headers=headers)
 
 
 def opened(site: Site, asked: Query) -> tuple[Demo, Query]:
-    """The demo of a query's run, and the query with the usual choice and method filled in.
+    """The demo of a query's run, and the query with its id, a choice and a method filled in.
 
     Raises:
         StudioError: There is nothing to search, and why.
     """
-    demo = site.demo(asked.run)
+    run = site.runs.run(asked.run).id
+    demo = site.demo(run)
     choice = asked.choice or demo.choices()[0].key
-    return demo, Query(asked.run, choice, asked.method or demo.methods()[0].key, asked.k)
+    return demo, Query(run, choice, asked.method or demo.methods()[0].key, asked.k)
 
 
-def _none(request: Request, asked: Query, why: str) -> Response:
+def _none(request: Request, asked: Query, why: StudioError) -> Response:
+    """The page without a search; the one that the menu leads to is there all the same."""
     site = site_of(request)
     builds = "index" in stage_names(site.project) and site.adapter is not None
-    return page(request, "search.html", demo=None, view=asked, why=why, builds=builds)
+    response = page(request, "search.html", demo=None, view=asked, why=why, builds=builds)
+    if isinstance(why, NotFound) and asked.run != WORKSPACE:
+        response.status_code = 404
+    return response
 
 
 def _shown(

@@ -15,8 +15,8 @@ from studio.errors import StudioError
 from studio.web.body_limit import BodyLimit
 from studio.web.errors import API, problem
 from studio.web.headers import set_headers
+from studio.web.serve import LOOPBACK
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COOKIE = "studio_token"
 SAFE = ("GET", "HEAD", "OPTIONS")
 HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:/@\[\]]+))(?::\d*)?", re.IGNORECASE)
@@ -109,4 +109,7 @@ def _same_origin(request: Request, host: str) -> bool:
     if site is not None and site not in ("same-origin", "none"):
         return False
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    try:
+        return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # such as `http://[`
+        return False

@@ -9,16 +9,28 @@ from contextlib import suppress
 from pathlib import Path
 
 from studio.errors import StudioError
-from studio.web.security import LOOPBACK
+from studio.process import STORAGE
+from studio.runs.git import git
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Where this machine alone can ask; here, where no FastAPI is needed to know it."""
+PORTS = 1 << 16
 
 
 def arguments(sub: argparse.ArgumentParser) -> None:
     """Of the command."""
     sub.add_argument("--repo", type=Path, default=Path(), help="any DVC repository (this folder)")
-    sub.add_argument("--port", type=int, default=8765, help="(8765)")
+    sub.add_argument("--port", type=port, default=8765, help="(8765)")
     sub.add_argument("--host", default="127.0.0.1", help="(127.0.0.1) elsewhere it needs a token")
     sub.add_argument("--jobs", type=int, default=1, help="how many run at a time (1)")
     sub.add_argument("--storage", metavar="URL", help="of the studies: a database of Optuna's")
+
+
+def port(word: str) -> int:
+    """The number of a port; 0 is any that is free."""
+    if not 0 <= int(word) < PORTS:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {PORTS - 1}; got {word}")
+    return int(word)
 
 
 def serve(asked: argparse.Namespace) -> None:
@@ -33,8 +45,12 @@ def serve(asked: argparse.Namespace) -> None:
         from studio.web.app import make_app
     except ImportError as error:
         raise StudioError(f"the pages need more: {error}; pip install '.[studio]'") from None
-    if not (asked.repo / ".dvc").is_dir() or not (asked.repo / ".git").exists():
-        raise StudioError(f"{asked.repo.resolve()} is no git repository with DVC; name one: --repo")
+    repo = asked.repo.resolve()
+    inside = ("rev-parse", "--is-inside-work-tree")  # at its top, or in a folder of it
+    if not (repo / ".dvc").is_dir() or git(repo, *inside) != b"true\n":
+        raise StudioError(f"{repo} is no git repository with DVC; name one: --repo")
+    if asked.storage:
+        os.environ[STORAGE] = asked.storage  # for the jobs of an earlier server, too
     os.chdir(asked.repo)  # studies and jobs lie in .studio/ of the project
     token = None if asked.host in LOOPBACK else secrets.token_urlsafe(16)
     app = make_app(Path(), asked.storage, asked.host, token, asked.jobs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import APIRouter, Request, Response
 
 from studio.errors import NotFound, StudioError
@@ -114,7 +116,7 @@ def promote(request: Request, name: str, form: Form) -> Response:
     """Make an experiment of a trial, as a job."""
     site = site_of(request)
     number = str(form.get("trial", ""))
-    if number and not (number.isascii() and number.isdecimal()):
+    if not re.fullmatch("[0-9]{0,9}", number):
         raise StudioError(f"a trial is told by its number; got '{number}'")
     job = site.board.submit(
         *promote_job(site.store, name, int(number) if number else None, site.storage)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 
@@ -14,15 +13,17 @@ from studio.creation import RUNNERS, create
 from studio.engines import list_engines
 from studio.errors import StudioError
 from studio.objective import MINIMIZE
-from studio.params import look_up, read_params
+from studio.params import read_params
 from studio.proposal import proposed
 from studio.runs import metrics
 from studio.space import Param, Space, parse
+from studio.study import Settings
 from studio.web.forms import Form
 from studio.web.pages import page, site_of, to
 from studio.web.site import Site
 from studio.web.study_jobs import start
-from studio.written import Loader
+from studio.web.study_ranges import rows
+from studio.written import read_value
 
 router = APIRouter(include_in_schema=False)
 OBJECTIVES = 2
@@ -35,20 +36,29 @@ KINDS: dict[str, Any] = {
 
 @router.get("/studies/new")
 def new(request: Request) -> Response:
-    """The form."""
+    """The form, as the adapter recommends it or as an earlier study was."""
     site = site_of(request)
-    adapter = adapter_of(site)
-    params, own = list(parse(adapter.search_ranges())), read_params(site.project)
+    adapter, name = adapter_of(site), request.query_params.get("earlier", "")
+    earlier = site.study(name) if name else None
+    usual = Settings(adapter.name, {}, list(adapter.objectives))
+    params, more = rows(
+        parse(adapter.search_ranges()),
+        earlier.space if earlier else None,
+        read_params(site.project),
+    )
+    was = earlier.settings if earlier else usual
     known = dict.fromkeys(
         name for run in site.runs.runs() for name in metrics.names(run.metrics) if ":" in name
     )
-    written = [*adapter.objectives, *[""] * OBJECTIVES][:OBJECTIVES]
+    written = [*was.objectives, *[""] * OBJECTIVES][:OBJECTIVES]
     objectives = [(text.removeprefix(MINIMIZE), text.startswith(MINIMIZE)) for text in written]
     return page(
         request,
         "study_new.html",
+        was=was,
+        earlier=name,
         params=params,
-        own={param.name: look_up(own, param.name) for param in params},
+        more=more,
         objectives=objectives,
         metrics=list(known),
         engines=sorted(list_engines(), key=lambda name: name != "optuna"),
@@ -124,13 +134,13 @@ def space_of(form: FormData, adapter: Adapter) -> Space:
         if not equals and line.strip():
             raise StudioError(f"each line is PARAMETER=RANGE; got '{line}'")
         if equals:
-            changes[name.strip()] = _read(given)
+            changes[name.strip()] = read_value(given)
     return recommended.changed(changes)
 
 
 def _objectives(form: FormData) -> Iterator[str]:
     for place in range(OBJECTIVES):
-        if text := str(form.get(f"objective{place}") or "").strip():
+        if text := str(form.get(f"objective{place}") or "").strip().removeprefix(MINIMIZE):
             yield (MINIMIZE if form.get(f"direction{place}") == "minimize" else "") + text
 
 
@@ -140,18 +150,11 @@ def _changed(form: FormData, param: Param) -> Any:
         text = str(form.get(f"value:{param.name}") or "")
         if not text.strip():
             raise StudioError(f"{param.name} is to be fixed; give the value, or leave it as it is")
-        return _read(text)
+        return read_value(text)
     if mode == "leave":
         return None
     described = param.described()
     for end in ("low", "high"):
         if text := str(form.get(f"{end}:{param.name}") or ""):
-            described[end] = _read(text)
+            described[end] = read_value(text)
     return described
-
-
-def _read(text: str) -> Any:
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        raise StudioError(f"cannot read '{text}': {error}") from None

@@ -329,6 +329,12 @@ def test_at_most_ten_problems_are_listed_and_all_are_counted(tmp_path, count, he
     assert listed == [f"  line {number}" for number in range(min(count, 10))]
 
 
+def test_a_short_table_leaves_other_readers_their_limit(read_csv):
+    before = csv.field_size_limit()
+    read_csv("file,caption\na.png,words\n")
+    assert csv.field_size_limit() >= before
+
+
 def test_an_article_may_be_a_caption(read_csv):
     long = "word " * 40_000
     ((_, item),), problems = read_csv(f"file,caption\na.png,{long}\n")

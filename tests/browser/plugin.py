@@ -111,7 +111,7 @@ class Shapes(Adapter):
         """Both coordinates."""
         return {"fit.x": {"low": 0.0, "high": 6.0}, "fit.y": {"low": 0, "high": 5}}
 
-    def demo(self, folder: Path) -> Demo:
+    def demo(self, folder: Path, project: Path) -> Demo:
         """Of the made pictures."""
         return Pictures()
 

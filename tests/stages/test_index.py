@@ -36,7 +36,7 @@ from zipfile import ZipFile
 from studio.adapters.agch import AGCHAdapter
 from agch.index_folder import IndexFolder
 
-demo, index = AGCHAdapter().demo(Path()), IndexFolder(Path("data/index"))
+demo, index = AGCHAdapter().demo(Path(), Path()), IndexFolder(Path("data/index"))
 assert "torch" not in sys.modules
 
 def told(answer):

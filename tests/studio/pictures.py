@@ -95,7 +95,7 @@ class Searchable(Parabola):
     def search_ranges(self) -> dict[str, Any]:
         return {"fit.x": {"low": 0.0, "high": 6.0}, "seed": {"low": 0, "high": 5}}
 
-    def demo(self, folder: Path) -> Demo | None:
+    def demo(self, folder: Path, project: Path) -> Demo | None:
         return ThreePictures()
 
 

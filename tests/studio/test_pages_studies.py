@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from html.parser import HTMLParser
 
 import pytest
 from fastapi.testclient import TestClient
@@ -50,8 +51,70 @@ def test_the_form_has_the_ranges_of_the_adapter_and_the_own_values(client):
     text = client.get("/studies/new").text
     assert 'name="low:fit.x" aria-label="fit.x: low" size="9" value="0.0"' in text
     assert 'name="high:fit.x" aria-label="fit.x: high" size="9" value="6.0"' in text
-    assert 'name="value:fit.x" aria-label="fit.x: fixed value" size="9" value="1"' in text
+    assert 'name="value:fit.x" aria-label="fit.x: fixed value" size="9" value="1.0"' in text
     assert 'value="scores.json:deep.score"' in text and "<option>median</option>" in text
+
+
+def test_a_value_of_the_project_is_offered_to_its_last_digit(client, project):
+    params = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(params.replace("x: 1.0", "x: 0.8372969053483085"))
+    assert 'value="0.8372969053483085"' in client.get("/studies/new").text
+
+
+class Filled(HTMLParser):
+    """The fields of a page's forms as a browser would send them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.fields, self._select, self._area = {}, None, None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        about = dict(attrs)
+        if tag == "input" and (about.get("type") != "checkbox" or "checked" in about):
+            self.fields[about["name"]] = about.get("value", "")
+        elif tag == "select":
+            self._select = about["name"]
+        elif tag == "option" and self._select:
+            if "selected" in about or self._select not in self.fields:
+                self.fields[self._select] = about.get("value")
+        elif tag == "textarea":
+            self._area = about["name"]
+
+    def handle_data(self, data):
+        if self._area:
+            self.fields[self._area] = data
+        elif self._select and self.fields.get(self._select, "") is None:
+            self.fields[self._select] = data
+
+    def handle_endtag(self, tag):
+        self._select = None if tag == "select" else self._select
+        self._area = None if tag == "textarea" else self._area
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"mode:fit.x": "fix", "value:fit.x": "1e-05", "low:seed": "1", "high:seed": "3"},
+        {"mode:seed": "leave", "low:fit.x": "0.25", "n_trials": "9", "keep": "2", "jobs": "2"},
+        {"more": "fit.x={low: 0.5, high: 8.0, log: true}\nfit.seconds=[1, 2]", "seed": "7"},
+        {"objective0": "scores.json:deep.odd", "direction0": "minimize", "pruner": "median"},
+        {"objective1": "scores.json:deep.odd", "timeout": "2.5", "engine": "random"},
+    ],
+)
+def test_a_study_from_another_one_starts_with_all_that_it_was(client, fields):
+    made = create(client, **fields)
+    assert made.status_code == 303, made.text
+    form = Filled(client.get("/studies/new?earlier=s").text).fields
+    assert form["earlier"] == "s"
+    made = client.post("/studies", data=form | {"name": "t", "start": ""}, follow_redirects=False)
+    assert made.status_code == 303, made.text
+    assert study("t").settings == study().settings
+
+
+def test_a_study_that_is_not_there_is_no_start_of_another(client):
+    assert client.get("/studies/new?earlier=none").status_code == 404
 
 
 def test_each_parameter_is_searched_fixed_or_left_as_the_form_says(client):
@@ -85,8 +148,16 @@ def test_each_parameter_is_searched_fixed_or_left_as_the_form_says(client):
         ({"mode:fit.x": "fix", "value:fit.x": " "}, "fit.x is to be fixed; give the value"),
         ({"more": "fit.seconds"}, "each line is PARAMETER=RANGE"),
         ({"more": "fit.seconds={low"}, "cannot read"),
+        ({"more": "fit.seconds=9999-99-99"}, "cannot read"),
+        ({"more": "fit.seconds=" + "[" * 3000}, "cannot read"),
+        ({"more": "fit.seconds=[&a 1, *a]"}, "an anchor or an alias"),
         ({"more": "fit.nothing={low: 0, high: 4}"}, "no parameter &#39;fit.nothing&#39;"),
         ({"name": "../s"}, "is no name for a study"),
+        ({"name": "new"}, "is no name for a study"),
+        ({"more": "fit.x={choices: 5}"}, "choices are a list; got 5"),
+        ({"more": "fit.x={low: 1, high: 2, when: 3}"}, "when is a mapping"),
+        ({"more": "fit.x={low: 1, high: 2, when: [1]}"}, "when is a mapping"),
+        ({"more": "fit.x={a: 1, 1: 2}"}, "unknown key &#39;a&#39;"),
         ({"objective0": "scores.json"}, "cannot read objective"),
         ({"earlier": "none"}, "no study &#39;none&#39;"),
     ],
@@ -147,6 +218,26 @@ def test_a_trial_says_its_parameters_time_and_log(client, project):
     assert "1 min 5 s" in text and "&lt;said&gt;" in text and "the best so far" in text
     assert "the best so far" not in client.get("/studies/s/trials/0").text
     assert client.get("/studies/s/trials/7").status_code == 404
+
+
+def test_what_each_promotion_has_made_stays_known(client):
+    create(client)
+    site = client.app.state.site
+    jobs = [site.board.submit("promote", "Promote", ["true"], "s").id for _ in range(2)]
+    for run, job, trial in zip(("two", "main"), jobs, (3, 4)):
+        site.board._found(job).change(state="done", ended="2026-11-30T10:00:00+00:00")
+        study().store.note("s", f"promoted {run}", {"trial": trial, "job": job})
+    for run, job, trial in zip(("two", "main"), jobs, (3, 4)):
+        assert f"trial {trial} of s, with all epochs" in client.get(f"/runs/{run}").text
+        assert f'href="/runs/{run}"' in client.get(f"/jobs/{job}").text
+    study().store.note("s", "promoted workspace", {"trial": 5, "job": ""})  # on the command line
+    assert "trial 5 of s, with all epochs" in client.get("/runs/workspace").text
+
+
+def test_the_job_of_a_study_that_is_gone_is_shown(client):
+    job = client.app.state.site.board.submit("promote", "Promote", ["true"], "none").id
+    client.app.state.site.board._found(job).change(state="done")
+    assert client.get(f"/jobs/{job}").status_code == 200
 
 
 def test_what_can_be_drawn_of_a_study_depends_on_its_trials(client):

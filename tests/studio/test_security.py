@@ -141,6 +141,7 @@ def test_a_page_whose_name_leads_here_learns_nothing(client, host):
         {"origin": "http://evil.example"},
         {"origin": "http://127.0.0.1:8080"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
         {"origin": "http://127.0.0.1", "sec-fetch-site": "cross-site"},
@@ -218,6 +219,15 @@ def test_one_that_hides_its_size_is_read_up_to_the_limit_only(client, path, kind
     pieces = (b" " * (BODY // 4) for _ in range(100))
     answer = client.post(path, content=pieces, headers={"content-type": kind})
     assert answer.status_code == 413 and f"{BODY:,}" in answer.text
+
+
+def test_one_that_hides_its_size_reaches_the_dashboard_no_further(client):
+    pytest.importorskip("optuna_dashboard", reason="the extra agch[expert] is not installed")
+    pieces = (b" " * (BODY // 4) for _ in range(100))
+    answer = client.post("/api/studies", content=pieces)
+    assert answer.status_code == 413 and f"{BODY:,}" in answer.text
+    study = {"study_name": "small", "directions": ["minimize"]}
+    assert client.post("/api/studies", json=study).status_code == 201
 
 
 def bomb():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 
@@ -9,9 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from studio import adapters
+from studio.creation import create
+from studio.runners.dvc import DvcRunner
+from studio.store import open_store
 from studio.web.app import make_app
+from studio.web.headers import Heads
 
-from .runs_repository import repository
+from .conftest import settings
+from .runs_repository import call, commit, experiment, repository
 
 HERE = "http://127.0.0.1"
 
@@ -87,3 +93,90 @@ def test_a_job_is_queued_cancelled_and_still_there_after_a_restart(client, proje
     client.post(f"/api/v1/jobs/{number}/cancel")
     with TestClient(make_app(project), base_url=HERE) as other:
         assert other.get(f"/api/v1/jobs/{number}").json()["title"] == "Experiment three"
+
+
+def test_the_dashboard_of_optuna_shows_the_studies_of_a_database(project):
+    pytest.importorskip("optuna_dashboard", reason="the extra agch[expert] is not installed")
+    url = f"sqlite:///{project}/studies.db"
+    create(open_store(url), "s", settings(n_trials=3))
+    made = TestClient(make_app(project, url), base_url=HERE)
+    assert made.get("/dashboard").status_code == 200
+    told = made.get("/api/studies").json()["study_summaries"]
+    assert [each["study_name"] for each in told] == ["s"]
+    assert f'href="/dashboard/studies/{told[0]["study_id"]}"' in made.get("/studies/s").text
+
+
+def test_head_is_answered_as_get_is(client):
+    for path in ("/runs", "/api/v1/runs", "/assets/studio.css", "/", "/none"):
+        got, asked = (client.request(m, path, follow_redirects=False) for m in ("GET", "HEAD"))
+        assert asked.status_code == got.status_code and asked.content == b"", path
+        assert {*asked.headers} == {*got.headers}, path
+
+
+def test_an_answer_to_head_has_no_body():
+    sent = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["method"].encode()})
+
+    async def send(message):
+        sent.append(message)
+
+    for method in ("GET", "HEAD"):
+        asyncio.run(Heads(app)({"type": "http", "method": method}, None, send))
+    assert [message.get("body") for message in sent] == [None, b"GET", None, b""]
+
+
+def test_a_method_that_a_path_does_not_know_is_refused_with_those_it_does(client):
+    for method, path, known in (
+        ("PATCH", "/api/v1/jobs", "GET, HEAD, POST"),
+        ("POST", "/api/v1/stars/two", "PUT, DELETE"),
+        ("GET", "/api/v1/stars/two", "PUT, DELETE"),
+        ("PUT", "/runs", "GET, HEAD"),
+        ("POST", "/assets/studio.css", "GET, HEAD"),
+    ):
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, known), path
+        assert f"does not answer to {method}, only to {known}" in answer.text
+
+
+def test_a_project_in_a_folder_of_a_repository_is_shown_as_any_other(
+    project, tmp_path, monkeypatch
+):
+    inner = subfolder(project, tmp_path / "top")
+    monkeypatch.chdir(inner)
+    experiment(
+        tmp_path / "top",
+        "three",
+        {"inner/params.yaml": "fit: {x: 3.0}\n", "inner/scores.json": '{"deep": {"score": 6.0}}'},
+    )
+    made = TestClient(make_app(inner), base_url=HERE)
+    names = ["workspace", "main", "three"]
+    assert re.findall(f">({'|'.join(names)})</a>", made.get("/runs").text) == names
+    told = made.get("/api/v1/runs/three").json()
+    assert told["params"]["fit.x"] == 3.0 and told["metrics"]["scores.json:deep.score"] == 6.0
+    for name in names:
+        page = made.get(f"/runs/{name}").text
+        assert "models/whole.bin" in page and "curve=curves%2Floss" in page
+    site = made.app.state.site
+    for name, x in (("main", b"1.0"), ("three", b"3.0")):
+        run = site.runs.run(name)
+        assert b"x: " + x in site.files.read(run, "params.yaml")
+        assert site.files.read(run, "models/parts/a") == b"part 1.0"
+    assert "6.0" in DvcRunner(inner).read("three", "scores.json")
+
+
+def subfolder(project, top):
+    """The same project in a folder of a git repository, made by `dvc init --subdir`."""
+    inner = top / "inner"
+    inner.mkdir(parents=True)
+    call(top, "git", "init", "-q", "-b", "main")
+    for key, value in (("name", "test"), ("email", "test@example.com")):
+        call(top, "git", "config", f"user.{key}", value)
+    call(inner, "dvc", "init", "-q", "--subdir")
+    shutil.copytree(
+        project, inner, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".git", "tmp", ".studio")
+    )
+    commit(top, "all")
+    return inner

@@ -121,7 +121,7 @@ def test_a_search_that_is_slow_to_open_is_opened_once_for_all_who_ask(project):
     class Slow(Parabola):
         demo_files = ()
 
-        def demo(self, folder):
+        def demo(self, folder, project):
             opened.append(folder)
             time.sleep(0.2)
             return SimpleNamespace(samples=list)
