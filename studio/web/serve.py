@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studio.errors import StudioError
 from studio.process import STORAGE
 from studio.runs.git import git
+
+if TYPE_CHECKING:
+    import uvicorn
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Where this machine alone can ask; here, where no FastAPI is needed to know it."""
@@ -31,6 +36,16 @@ def port(word: str) -> int:
     if not 0 <= int(word) < PORTS:
         raise argparse.ArgumentTypeError(f"must be from 0 to {PORTS - 1}; got {word}")
     return int(word)
+
+
+def listening(config: uvicorn.Config) -> socket.socket:
+    """Where requests come; ends with a sentence where the port is taken.
+
+    Answers go out at once: asyncio sees to that only of sockets that it has opened itself.
+    """
+    place = config.bind_socket()
+    place.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which connections take over
+    return place
 
 
 def serve(asked: argparse.Namespace) -> None:
@@ -55,9 +70,9 @@ def serve(asked: argparse.Namespace) -> None:
     token = None if asked.host in LOOPBACK else secrets.token_urlsafe(16)
     app = make_app(Path(), asked.storage, asked.host, token, asked.jobs)
     config = uvicorn.Config(app, asked.host, asked.port, log_level="warning")
-    socket = config.bind_socket()  # ends with a sentence where the port is taken
+    place = listening(config)
     host = f"[{asked.host}]" if ":" in asked.host else asked.host
-    address = f"http://{host}:{socket.getsockname()[1]}/" + (f"?token={token}" if token else "")
+    address = f"http://{host}:{place.getsockname()[1]}/" + (f"?token={token}" if token else "")
     print(f"studio: {address} (Ctrl-C ends it; jobs go on)", flush=True)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run([socket])
+        uvicorn.Server(config).run([place])

@@ -34,7 +34,7 @@ KINDS: dict[str, Any] = {
 }
 
 
-@router.get("/new-study")
+@router.get("/studies-new")
 def new(request: Request) -> Response:
     """The form, as the adapter recommends it or as an earlier study was."""
     site = site_of(request)

@@ -48,7 +48,7 @@ def create(client, **fields):
 
 
 def test_the_form_has_the_ranges_of_the_adapter_and_the_own_values(client):
-    text = client.get("/new-study").text
+    text = client.get("/studies-new").text
     assert 'name="low:fit.x" aria-label="fit.x: low" size="9" value="0.0"' in text
     assert 'name="high:fit.x" aria-label="fit.x: high" size="9" value="6.0"' in text
     assert 'name="value:fit.x" aria-label="fit.x: fixed value" size="9" value="1.0"' in text
@@ -58,7 +58,7 @@ def test_the_form_has_the_ranges_of_the_adapter_and_the_own_values(client):
 def test_a_value_of_the_project_is_offered_to_its_last_digit(client, project):
     params = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(params.replace("x: 1.0", "x: 0.8372969053483085"))
-    assert 'value="0.8372969053483085"' in client.get("/new-study").text
+    assert 'value="0.8372969053483085"' in client.get("/studies-new").text
 
 
 class Filled(HTMLParser):
@@ -106,7 +106,7 @@ class Filled(HTMLParser):
 def test_a_study_from_another_one_starts_with_all_that_it_was(client, fields):
     made = create(client, **fields)
     assert made.status_code == 303, made.text
-    form = Filled(client.get("/new-study?earlier=s").text).fields
+    form = Filled(client.get("/studies-new?earlier=s").text).fields
     assert form["earlier"] == "s"
     made = client.post("/studies", data=form | {"name": "t", "start": ""}, follow_redirects=False)
     assert made.status_code == 303, made.text
@@ -119,7 +119,7 @@ def test_a_study_of_any_name_has_a_page(client):
 
 
 def test_a_study_that_is_not_there_is_no_start_of_another(client):
-    assert client.get("/new-study?earlier=none").status_code == 404
+    assert client.get("/studies-new?earlier=none").status_code == 404
 
 
 def test_each_parameter_is_searched_fixed_or_left_as_the_form_says(client):
@@ -176,7 +176,7 @@ def test_a_new_study_takes_the_trials_of_an_earlier_one_that_fit(client):
     create(client)
     tried(study().store, "s", [1.0], [2.0], [3.0])
     assert "New study from this one" in client.get("/studies/s").text
-    assert "<option selected>s</option>" in client.get("/new-study?earlier=s").text
+    assert "<option selected>s</option>" in client.get("/studies-new?earlier=s").text
     create(client, name="t", earlier="s", **{"high:fit.x": "2"})
     assert [trial.notes["from"] for trial in study("t").trials()] == ["s/0", "s/1"]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import socket
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from studio import adapters
@@ -15,6 +17,7 @@ from studio.runners.dvc import DvcRunner
 from studio.store import open_store
 from studio.web.app import make_app
 from studio.web.headers import Heads
+from studio.web.serve import listening
 
 from .conftest import settings
 from .runs_repository import call, commit, experiment, repository
@@ -180,3 +183,11 @@ def subfolder(project, top):
     )
     commit(top, "all")
     return inner
+
+
+def test_an_answer_does_not_wait_for_the_one_before_to_be_acknowledged():
+    config = uvicorn.Config("none", port=0)
+    with listening(config) as place:
+        place.listen()
+        with socket.create_connection(place.getsockname()), place.accept()[0] as connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
