@@ -15,6 +15,8 @@ AVX2 = 10
 """MKL_CBWR_AVX2 of MKL's header."""
 READS = b"\x8b\x05"
 """How the function that tells the maker begins: it reads a number, four bytes say how far off."""
+ANSWERS = (-1, 0)
+"""What that number is where MKL has not looked yet, and where the maker is not Intel; else 1."""
 
 
 def takes_avx2() -> bool:
@@ -31,7 +33,9 @@ def takes_avx2() -> bool:
         code = ctypes.cast(mkl.mkl_serv_intel_cpu_true, ctypes.c_void_p).value or 0
         if ctypes.string_at(code, 2) == READS:
             away = ctypes.c_int.from_address(code + 2).value
-            ctypes.c_int.from_address(code + 6 + away).value = 1
+            answer = ctypes.c_int.from_address(code + 6 + away)
+            if answer.value in ANSWERS:
+                answer.value = 1
         return bool(mkl.mkl_serv_cbwr_get(1) == AVX2)
     except (OSError, AttributeError):
         return False

@@ -30,17 +30,17 @@ class Board:
     Args:
         project: Where the commands run.
         limit: How many run at a time.
+        storage: The URL of the studies' database, for jobs that need it; no file of theirs has it.
     """
 
-    def __init__(self, project: Path, limit: int = 1) -> None:
+    def __init__(self, project: Path, limit: int = 1, storage: str | None = None) -> None:
         if limit < 1:
             raise StudioError(f"at least 1 job must be allowed to run; got {limit}")
         self.project, self.limit = project.resolve(), limit
         self.folder = self.project / FOLDER / "jobs"
-        self.lock = threading.Lock()
+        self.storage, self.lock = storage, threading.Lock()
         self.supervisors: dict[str, subprocess.Popen[bytes]] = {}
         self.over: set[str] = set()
-        self.storages: dict[str, str] = {}
 
     def submit(
         self,
@@ -54,7 +54,7 @@ class Board:
         """Queue a job; see `studio.jobs.kinds` for what these are.
 
         Args:
-            storage: The URL of the studies' database. The files of a job have its place alone.
+            storage: The URL of the studies' database: the job runs where it is at hand.
 
         Raises:
             StudioError: Another one does that already, or waits to.
@@ -74,8 +74,6 @@ class Board:
             moment = int(time.time() * PARTS)
             if numbers := self._numbers():
                 moment = max(moment, moment_of(numbers[-1]) + 1)
-            if storage:  # known before the job is there to be started
-                self.storages[number_of(moment)] = storage
             create(self.folder / number_of(moment), spec)
         return self.job(number_of(moment))
 
@@ -150,7 +148,7 @@ class Board:
     def _supervisor(self, folder: JobFolder) -> subprocess.Popen[bytes]:
         """A process that runs the job, unless another one does."""
         command = [sys.executable, "-P", "-m", "studio.jobs.supervise", str(folder.path)]
-        storage = self.storages.get(folder.number)
+        needed = self.storage if folder.spec().get("storage") else None
         with (folder.path / "log").open("ab") as log:
             return subprocess.Popen(
                 command,
@@ -158,7 +156,7 @@ class Board:
                 stdout=log,
                 stderr=log,
                 cwd=self.project,
-                env={**os.environ, **({STORAGE: storage} if storage else {})},
+                env={**os.environ, **({STORAGE: needed} if needed else {})},
                 start_new_session=True,
             )
 

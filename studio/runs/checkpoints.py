@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -68,7 +67,8 @@ class Checkpoints:
         Raises:
             StudioError: It is not listed, or missing already; a branch, a commit behind one, the
                 working tree or a folder in the cache has it; an experiment runs or is queued,
-                which may need it; the cache lies outside of the repository.
+                which may need it; the cache lies outside of the repository, or has a list of a
+                folder that cannot be read.
         """
         runs = self.store.fresh()
         found = {each.id: each for each in self._of(runs)}
@@ -135,8 +135,8 @@ class Checkpoints:
     def _inside_others(self, digest: str) -> set[str]:
         """What is in the folders of the cache, but for the one of this digest."""
         found = [path for place in PLACES for path in self.cache.folder.glob(f"{place}/??/*.dir")]
-        texts = (each.read_bytes() for each in found if each.parent.name + each.name != digest)
-        return {str(entry["md5"]) for text in texts for entry in json.loads(text)}
+        others = {each.parent.name + each.name for each in found} - {digest}
+        return {inner for each in others for inner in self.cache.entries(each, each).values()}
 
     def _inside(self, checkpoint: Checkpoint, others: set[str]) -> list[Path]:
         """The files of a folder that nothing else has."""
@@ -150,7 +150,9 @@ class Checkpoints:
     def _ever(self) -> set[str]:
         """The digests in all lock files that git keeps without the experiments."""
         words = ("log", "--exclude=refs/exps/*", "--all", "-m", "-p", "--format=")
-        return {*DIGESTS.findall(git.git(self.repo, *words, "--", *LOCKS).decode())}
+        return {
+            *DIGESTS.findall(git.git(self.repo, *words, "--", *LOCKS).decode("utf-8", "replace"))
+        }
 
 
 def _digests(runs: Sequence[Run]) -> set[str]:

@@ -27,8 +27,7 @@ LATEX: Mapping[int, str] = str.maketrans(
 
 
 class Sheet(NamedTuple):
-    """A table as text: what is in its head and its rows, and how many columns at the end are
-    metrics."""
+    """A table as text; its last columns, so many as `numbers`, are metrics."""
 
     head: list[str]
     rows: list[list[str]]

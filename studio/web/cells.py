@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from studio.runs import metrics
@@ -12,7 +12,7 @@ from studio.runs.groups import Group
 from studio.runs.model import Run
 from studio.runs.values import shown
 from studio.web.pages import number
-from studio.web.run_list import Found, mean
+from studio.web.run_list import Found, brief, mean
 
 BETTER = {"maximize": "higher", "minimize": "lower"}
 LONG = re.compile(r"-?\d+\.\d{5,}(e[+-]?\d+)?")
@@ -21,8 +21,8 @@ LONG = re.compile(r"-?\d+\.\d{5,}(e[+-]?\d+)?")
 
 def param_cells(row: ParamRow) -> dict[str, Any]:
     """A parameter over runs, its numbers short unless they would look the same then."""
-    brief = [_brief(value) for value in row.values]
-    texts = brief if len({*brief}) == len({*row.values}) else row.values
+    short = [_brief(value) for value in row.values]
+    texts = short if len({*short}) == len({*row.values}) else row.values
     found = [
         {"text": text, "exact": value if text != value else "", "odd": n in row.outliers}
         for n, (text, value) in enumerate(zip(texts, row.values))
@@ -32,11 +32,8 @@ def param_cells(row: ParamRow) -> dict[str, Any]:
 
 def cells(found: Found, runs: Sequence[Run], stars: set[str]) -> list[dict[str, Any]]:
     """Rows of the table; of each metric the best in the whole list is marked, by its direction."""
-    tops: dict[str, set[str]] = {}
-    for name in filter(found.metrics.__contains__, found.columns):
-        values = [run.metrics.get(name) for run in found.runs]
-        best = metrics.best(values, metrics.direction(name, found.given))
-        tops[name] = {found.runs[place].id for place in best}
+    places = _best(found, lambda name: [run.metrics.get(name) for run in found.runs])
+    tops = {name: {found.runs[place].id for place in best} for name, best in places.items()}
     return [
         {
             "run": run,
@@ -52,13 +49,7 @@ def cells(found: Found, runs: Sequence[Run], stars: set[str]) -> list[dict[str, 
 
 def group_cells(found: Found, made: Sequence[Group]) -> list[dict[str, Any]]:
     """Rows of groups: mean ± standard deviation (how many), the best mean marked."""
-    tops = {
-        name: metrics.best(
-            [mean(group, name) for group in made], metrics.direction(name, found.given)
-        )
-        for name in found.columns
-        if name in found.metrics
-    }
+    tops = _best(found, lambda name: [mean(group, name) for group in made])
     return [
         {
             "label": group.runs[0].name,
@@ -70,6 +61,16 @@ def group_cells(found: Found, made: Sequence[Group]) -> list[dict[str, Any]]:
         }
         for place, group in enumerate(made)
     ]
+
+
+def _best(
+    found: Found, values: Callable[[str], Sequence[float | None]]
+) -> dict[str, frozenset[int]]:
+    """The places of the best values of each metric that is a column."""
+    names = [name for name in found.columns if name in found.metrics]
+    return {
+        name: metrics.best(values(name), metrics.direction(name, found.given)) for name in names
+    }
 
 
 def _group_text(group: Group, name: str) -> str:
@@ -84,10 +85,7 @@ def _group_text(group: Group, name: str) -> str:
 def _text(run: Run, name: str) -> str:
     if name in run.metrics:
         return number(run.metrics[name])
-    value = run.params.get(name)
-    if isinstance(value, float):
-        return number(value)
-    return shown(value) if name in run.params else "–"
+    return brief(run.params[name]) if name in run.params else "–"
 
 
 def _brief(value: str | None) -> str | None:

@@ -124,6 +124,11 @@ def mean(group: Group, name: str) -> float | None:
     return group.metrics[name].mean if name in group.metrics else None
 
 
+def brief(value: Any) -> str:
+    """A parameter as the list shows it."""
+    return number(value) if isinstance(value, float) else shown(value)
+
+
 def _holds(run: Run, wanted: str) -> bool:
     """Whether a run has all words of a filter: parts of its name, and values of parameters."""
     for word in WORDS.findall(wanted):
@@ -138,7 +143,7 @@ def _holds(run: Run, wanted: str) -> bool:
 
 def _is(value: Any, wanted: str) -> bool:
     """Whether a value is the one that was typed, as it is or as the list shows it."""
-    if wanted == (number(value) if isinstance(value, float) else shown(value)):
+    if wanted == brief(value):
         return True
     try:
         return equal(value, json.loads(wanted))

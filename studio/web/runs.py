@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -22,7 +23,9 @@ from studio.web.run_list import View, groups, viewed
 from studio.web.site import Site
 
 router = APIRouter(include_in_schema=False)
-TIMES = ("step", "epoch", "iteration")
+TIME = re.compile(
+    r"(?<![a-z])(step|epoch|iter|iteration|batch|round)(s|es)?(?![a-z])", re.IGNORECASE
+)
 """What x counts where a curve has an end and a best value."""
 FORMS = {
     "csv": (to_csv, "text/csv"),
@@ -145,8 +148,8 @@ def _against(row: Any, beside: bool) -> dict[str, Any]:
 def _summary(run: Run, curve: Curve) -> dict[str, Any]:
     """How each line of a curve ends, and where it is best, if it goes on with time."""
     query = urlencode([("run", run.id), ("curve", curve.id)])
-    time = curve.x in TIMES
-    ends = [_end(curve, name, points) for name, points in curve.series.items() if time]
+    series = curve.series if TIME.search(curve.x) else {}
+    ends = [_end(curve, name, points) for name, points in series.items()]
     return {"title": curve.title, "x": curve.x_label, "url": f"/compare/curve?{query}"} | {
         "ends": ends
     }

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.errors import StudioError
-from studio.process import STORAGE
 from studio.runs.git import git
 
 if TYPE_CHECKING:
@@ -64,8 +63,6 @@ def serve(asked: argparse.Namespace) -> None:
     inside = ("rev-parse", "--is-inside-work-tree")  # at its top, or in a folder of it
     if not (repo / ".dvc").is_dir() or git(repo, *inside) != b"true\n":
         raise StudioError(f"{repo} is no git repository with DVC; name one: --repo")
-    if asked.storage:
-        os.environ[STORAGE] = asked.storage  # for the jobs of an earlier server, too
     os.chdir(asked.repo)  # studies and jobs lie in .studio/ of the project
     token = None if asked.host in LOOPBACK else secrets.token_urlsafe(16)
     app = make_app(Path(), asked.storage, asked.host, token, asked.jobs)

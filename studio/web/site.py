@@ -40,7 +40,7 @@ class Site:
         self.project, self.storage = project, storage
         self.runs, self.files, self.stars = RunStore(project), RunFiles(project), Stars(project)
         self.checkpoints = Checkpoints(self.runs, self.files.cache)
-        self.board, self.demos = Board(project, jobs_at_a_time), Demos(project, self.files)
+        self.board, self.demos = Board(project, jobs_at_a_time, storage), Demos(project, self.files)
         self._curves: dict[str, Sequence[Curve]] = {}
         self._fitting = lru_cache(1)(self._find_adapter)
         self._opening = threading.Lock()

@@ -20,10 +20,7 @@ def start(site: Site, name: str) -> Job:
     Raises:
         StudioError: There is no such study, or one runs it already.
     """
-    order = study_job(site.store, name, site.storage)
-    if job := live_job(site, name):
-        raise StudioError(f"study '{name}' is {job.state} already, as job {job.id}")
-    return site.board.submit(*order)
+    return site.board.submit(*study_job(site.store, name, site.storage))
 
 
 def stop(site: Site, name: str) -> Job:

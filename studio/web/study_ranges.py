@@ -48,7 +48,9 @@ def rows(
         else:
             shown = replace(param, low=old.low, high=old.high)
             found.append(Row(shown if shown == old else param, "search", value))
-            lines |= {} if shown == old else {param.name: old}
+            if shown != old:
+                lines[param.name] = old
     for name, old in (earlier.params if earlier else {}).items():
-        lines |= {} if name in recommended.params else {name: old}
+        if name not in recommended.params:
+            lines[name] = old
     return found, [f"{name}={json.dumps(old.described())}" for name, old in lines.items()]

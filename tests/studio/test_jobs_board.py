@@ -118,7 +118,7 @@ def test_the_url_of_a_database_is_in_the_environment_of_its_job_and_nowhere_else
         return starts(["true"])
 
     monkeypatch.setattr(boards.subprocess, "Popen", start)
-    board.limit = 2
+    board = Board(board.project, 2, URL)
     number = board.submit("study", "Study s", ["true"], "s", storage=URL).id
     other = board.submit("study", "Study t", ["true"], "t").id
     board.tick()

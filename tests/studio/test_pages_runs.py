@@ -124,7 +124,11 @@ def test_curves_that_were_not_in_the_cache_are_there_once_they_are(client, proje
     assert "not in DVC" not in text and "data-chart" in text
 
 
-@pytest.mark.parametrize("x, ends", [("step", 1), ("epoch", 1), ("bit", 0), ("recall", 0)])
+@pytest.mark.parametrize(
+    "x, ends",
+    [("step", 1), ("epoch", 1), ("global_step", 1), ("Epochs", 1)]
+    + [("bit", 0), ("recall", 0), ("stepwise", 0)],
+)
 def test_only_what_goes_on_with_time_has_an_end_and_a_best_value(x, ends):
     run = Run("1", "a", "branch")
     assert len(_summary(run, replace(curve("p"), x=x))["ends"]) == ends

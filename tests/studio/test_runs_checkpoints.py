@@ -182,6 +182,16 @@ def test_an_evil_list_of_a_folder_deletes_nothing_outside_of_the_cache(project, 
     assert (project / "dvc.yaml").exists() and not evil.exists()
 
 
+def test_where_a_list_of_a_folder_is_damaged_nothing_is_deleted(project, checkpoints):
+    damaged = place(project, of(checkpoints, "models/parts", "main").id)
+    damaged.chmod(0o644)
+    damaged.write_text("[")
+    before = everything(project)
+    with pytest.raises(StudioError, match="is no list of a folder"):
+        checkpoints.delete(digest("whole 2.0"))
+    assert everything(project) == before
+
+
 def test_a_cache_that_others_may_use_is_left_alone(project, checkpoints):
     (project / ".dvc" / "cache").rename(project.parent / "shared")
     (project / ".dvc" / "cache").symlink_to(project.parent / "shared")
