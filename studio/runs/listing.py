@@ -23,6 +23,8 @@ FORMAT = 1
 PAUSE = 1.0
 """Seconds before DVC is asked once more."""
 EXPERIMENT = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/")
+TICK = 20_000_000
+"""Nanoseconds: the clock that stamps files may be this much behind."""
 QUEUED = re.compile(r"dvc-exp:[0-9a-f]+:([0-9a-f]{40})")
 RUNNING = 3
 """What DVC notes of a run that has not ended is this at most, and its folder is there."""
@@ -61,7 +63,7 @@ def collect(repo: Path) -> Listing:
     Raises:
         StudioError: DVC cannot list the runs.
     """
-    committed, started = _committed(repo), time.time_ns()
+    committed, started = _committed(repo), time.time_ns() - TICK
     rows = _show(repo, [*_baselines(repo, committed)])
     tracked = (path for path in known(repo) if path.endswith((".dvc", "dvc.lock", "dvc.yaml")))
     files = tuple(sorted({"dvc.yaml", "dvc.lock", *watched(rows), *tracked}))

@@ -337,10 +337,11 @@ def test_a_run_of_a_name_that_another_process_holds_fails_and_says_why(board, pr
 
 
 def test_a_study_in_a_database_is_run_by_a_job_that_shows_nothing_of_its_url(
-    board, project, tmp_path, monkeypatch
+    project, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("PYTHONPATH", plugged(tmp_path))
     url = f"sqlite:///{tmp_path}/studies.db?timeout=31337"
+    board = Board(project, storage=url)
     create(OptunaStore(url), "s", settings(n_trials=2))
     job = wait(board, board.submit(*study_job(OptunaStore(url), "s", url)).id)
     assert job.state == "done", board.log_tail(job.id)

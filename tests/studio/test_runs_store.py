@@ -130,8 +130,11 @@ def test_a_file_that_changes_while_dvc_reads_is_read_again(project, monkeypatch)
         asked.append(words)
         if len(asked) == 1:
             (project / "params.yaml").write_text(PARAMS.replace("x: 1.0", "x: 9.0"))
+            time.sleep(0.05)
         return []
 
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000)  # files are stamped behind it
     monkeypatch.setattr(listing, "_show", show)
     runs = RunStore(project)
     for _ in range(4):
