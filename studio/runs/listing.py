@@ -22,9 +22,9 @@ from studio.runs.shown import runs_of, watched
 FORMAT = 1
 PAUSE = 1.0
 """Seconds before DVC is asked once more."""
-EXPERIMENT = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/")
 TICK = 20_000_000
 """Nanoseconds: the clock that stamps files may be this much behind."""
+EXPERIMENT = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/")
 QUEUED = re.compile(r"dvc-exp:[0-9a-f]+:([0-9a-f]{40})")
 RUNNING = 3
 """What DVC notes of a run that has not ended is this at most, and its folder is there."""
